@@ -1,0 +1,1 @@
+"""Load and latency: scenarios, a simulated vLLM, and the reports they write."""

@@ -1,0 +1,1 @@
+"""The clinical principles: their YAML, the encoder that reads them and the index that finds them."""

@@ -1,0 +1,109 @@
+"""What was asked, by whom, and on which terms: the first record of the chain."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from service.domain.conversation import Conversation
+from service.domain.deadline import Deadline
+
+
+class Audience(StrEnum):
+    """Who will read the answer."""
+
+    PATIENT = "patient"
+    CLINICIAN = "clinician"
+
+
+class RevisionStyle(StrEnum):
+    """How a draft is mended: sentence edits, a whole new text, or whichever suits."""
+
+    EDITS = "edits"
+    REWRITE = "rewrite"
+    AUTO = "auto"
+
+
+class FailurePolicy(StrEnum):
+    """What a tenant wants when an answer does not pass."""
+
+    FAIL_CLOSED = "fail_closed"
+    SAFE_MESSAGE = "safe_message"
+    RELEASE_FLAGGED = "release_flagged"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one request may choose. Counts are upper bounds."""
+
+    max_revisions: int = 2
+    revision_style: RevisionStyle = RevisionStyle.AUTO
+    max_principles: int = 10
+    max_criteria: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the draft is sampled; None leaves a choice to the engine."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function the model may call; `parameters` is its JSON schema as text."""
+
+    name: str
+    description: str
+    parameters: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the answer must be besides prose: tools it may call, a JSON schema it must fit.
+
+    `schema` is a JSON schema as text; `json_object` asks for any JSON object.
+    """
+
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str | None = None
+    schema: str | None = None
+    schema_name: str = "answer"
+    json_object: bool = False
+
+    @property
+    def structured(self) -> bool:
+        """Whether the answer is JSON rather than prose."""
+        return self.schema is not None or self.json_object
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """An app behind one API key, and its policy.
+
+    `release_line` is the weight from which a criterion must be met for an answer to be released.
+    """
+
+    name: str
+    failure_policy: FailurePolicy = FailurePolicy.SAFE_MESSAGE
+    release_line: int = 7
+    requests_per_minute: int | None = None
+    provisional_drafts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Enquiry:
+    """One admitted request."""
+
+    id: str
+    tenant: Tenant
+    conversation: Conversation
+    deadline: Deadline
+    audience: Audience | None = None
+    options: Options = field(default_factory=Options)
+    sampling: Sampling = field(default_factory=Sampling)
+    shape: Shape = field(default_factory=Shape)

@@ -1,0 +1,102 @@
+"""Every error that crosses a boundary of the service, as one tree.
+
+GatewayError
+ ├── RequestError            the caller can mend it: a 4xx
+ │    ├── InvalidRequest        400  a field is wrong; `param` names it
+ │    ├── Unauthorised          401  no key, or one that is not known
+ │    ├── NotFound              404
+ │    ├── Conflict              409  an idempotency key met another body
+ │    ├── TooLarge              413
+ │    └── QuotaExceeded         429  `retry_after_s` says when
+ ├── Overloaded              503  the gateway is full or draining
+ ├── StoreError              503  the principles or their index cannot be used
+ ├── SettingsError           stops the start
+ └── EngineError             the model's server failed; the pipeline turns it into the tenant's policy
+      ├── EngineUnavailable     cannot be reached, or its circuit is open
+      ├── EngineTimeout         the deadline passed while it worked
+      ├── EngineRefused         it answered 4xx: our request does not suit it
+      └── EngineGarbled         it answered something that cannot be read
+
+Messages say what was wrong, where and what to do. They never carry a patient's words.
+"""
+
+
+class GatewayError(Exception):
+    """The root: catch it at the process edge only."""
+
+
+class RequestError(GatewayError):
+    """The caller can mend it; `param` is the path of the field at fault, where there is one."""
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+class InvalidRequest(RequestError):
+    """A field is missing, unknown or out of range."""
+
+
+class Unauthorised(RequestError):
+    """No API key, or one that is not known."""
+
+
+class NotFound(RequestError):
+    """Nothing by that id."""
+
+
+class Conflict(RequestError):
+    """The same idempotency key came with another body."""
+
+
+class TooLarge(RequestError):
+    """The body is larger than the limit."""
+
+
+class QuotaExceeded(RequestError):
+    """The tenant's quota is used up for now."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message, code="rate_limit_exceeded")
+        self.retry_after_s = retry_after_s
+
+
+class Overloaded(GatewayError):
+    """No room for another request; `retry_after_s` is a fair guess of when there is."""
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreError(GatewayError):
+    """The principles, or the index over them, cannot be used."""
+
+
+class SettingsError(GatewayError):
+    """A setting is wrong: the start stops here."""
+
+
+class EngineError(GatewayError):
+    """The model's server failed. The pipeline answers it with the tenant's failure policy."""
+
+
+class EngineUnavailable(EngineError):
+    """The server cannot be reached, answered 5xx or 429 to the end of the retries, or its circuit is open."""
+
+
+class EngineTimeout(EngineError):
+    """The deadline passed while the server worked."""
+
+
+class EngineRefused(EngineError):
+    """The server answered 4xx: the request does not suit it. `status` is its HTTP status."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class EngineGarbled(EngineError):
+    """The server's answer broke off, or cannot be read."""

@@ -1,0 +1,58 @@
+"""What the gateway needs besides the pipeline: Protocols, implemented in state, audit and principles."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from service.domain.enquiry import Tenant
+
+
+class Quotas(Protocol):
+    """How many requests a tenant may make."""
+
+    async def take(self, tenant: Tenant) -> None:
+        """Count one request.
+
+        Raises:
+            QuotaExceeded: the minute's quota is used up; says when to come again.
+        """
+        ...
+
+
+class AnswerCache(Protocol):
+    """Released answers, as the JSON of POST /chat, for a while. Keys are digests; degraded answers never enter."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The answer, or None."""
+        ...
+
+    async def put(self, key: str, answer: bytes) -> None:
+        """Keep it."""
+        ...
+
+
+class Ledger(Protocol):
+    """What was decided and why, without a patient's words; each entry is chained to the one before."""
+
+    async def record(self, entry: Mapping[str, object]) -> None:
+        """Write one entry; `entry["id"]` names it."""
+        ...
+
+    async def find(self, entry_id: str) -> Mapping[str, object] | None:
+        """The entry of that id, or None."""
+        ...
+
+
+class Shelf(Protocol):
+    """The principles as a reader sees them."""
+
+    def all(self) -> Sequence[Mapping[str, object]]:
+        """Every principle, as JSON."""
+        ...
+
+    def one(self, principle_id: str) -> Mapping[str, object] | None:
+        """One by id, or None."""
+        ...
+
+    async def search(self, query: str, *, limit: int) -> Sequence[Mapping[str, object]]:
+        """The nearest, each with `similarity`."""
+        ...

@@ -1,0 +1,33 @@
+"""Draft: the served model's answer, guided by the principles."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from service.domain.answer import Candidate
+from service.domain.assessment import Assessment
+from service.domain.completion import Ask, Prompt, Usage
+from service.pipeline.briefing import brief
+from service.pipeline.ports import Engine
+
+
+async def draft(
+    assessment: Assessment, *, engine: Engine, max_tokens: int, on_text: Callable[[str], None] | None = None
+) -> tuple[Candidate, Usage]:
+    """The draft, with the duty's words before it.
+
+    Raises:
+        EngineError: the engine failed or the deadline passed.
+
+    """
+    enquiry = assessment.enquiry
+    asked = enquiry.sampling.max_tokens or max_tokens
+    sampling = replace(enquiry.sampling, max_tokens=min(asked, max_tokens))
+    ask = Ask(Prompt(brief(assessment), enquiry.shape), sampling)
+    completion = await engine.complete(ask, deadline=enquiry.deadline, on_text=on_text)
+    candidate = Candidate(
+        body=completion.text.strip(),
+        duty=assessment.duty,
+        tool_calls=completion.tool_calls,
+        finish_reason=completion.finish_reason,
+    )
+    return candidate, completion.usage

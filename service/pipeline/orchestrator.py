@@ -1,0 +1,345 @@
+"""The order of the steps: an enquiry comes in, an answer that was judged, or the tenant's policy, goes out."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from service.domain.answer import (
+    Answer,
+    Candidate,
+    Judged,
+    Provenance,
+    Reason,
+    Revision,
+    RevisionReason,
+)
+from service.domain.assessment import Assessment, Notice
+from service.domain.completion import Usage
+from service.domain.enquiry import Enquiry, RevisionStyle
+from service.domain.errors import EngineError, EngineTimeout, StoreError
+from service.domain.verdict import Finding, Verdict, failing, is_better
+from service.pipeline import draft, fit, release, retrieve, revise, rubric, scenario
+from service.pipeline.judge import ModelJudge
+from service.pipeline.ports import Engine, Principles
+from service.pipeline.screen import Screen, language_of
+from service.prompts.control import neutralise
+from service.prompts.digest import prompts_digest
+
+
+class Watcher(Protocol):
+    """Who follows an answer as it is made: a stream to the caller, or nobody."""
+
+    def stage(self, name: str) -> None:
+        """Called when a stage begins."""
+        ...
+
+    def provisional(self, text: str) -> None:
+        """Called with each piece of the draft, which nobody has judged yet."""
+        ...
+
+
+class Unwatched:
+    """Nobody follows."""
+
+    def stage(self, name: str) -> None:
+        """Nothing happens."""
+
+    def provisional(self, text: str) -> None:
+        """Nothing happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the pipeline may spend: tokens of a draft or rewrite, of edits, and room kept for the guide."""
+
+    draft_tokens: int = 1024
+    edits_tokens: int = 512
+    guide_tokens: int = 700
+    max_revisions: int = 2
+    nearness: retrieve.Nearness = field(default_factory=retrieve.Nearness)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What has come of one enquiry so far: read when it ends, however it ends."""
+
+    assessment: Assessment
+    best: Judged | None = None
+    revisions: list[Revision] = field(default_factory=list)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, stage: str, usage: Usage) -> None:
+        self.usage[stage] = self.usage.get(stage, Usage()) + usage
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = (time.perf_counter() - began) * 1000
+            self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent
+
+
+@dataclass(frozen=True, slots=True)
+class Orchestrator:
+    """Holds the collaborators; each method is one enquiry."""
+
+    screen: Screen
+    principles: Principles
+    engine: Engine
+    judge: ModelJudge
+    limits: Limits
+    service_version: str
+
+    async def answer(self, enquiry: Enquiry, *, watcher: Watcher | None = None) -> Answer:
+        """Draft, judge, revise, and release or withhold. Never raises for what the model or the store does.
+
+        Raises:
+            InvalidRequest: the last message does not fit the model's context.
+
+        """
+        follow = watcher or Unwatched()
+
+        async def make(work: _Work) -> Candidate:
+            follow.stage("draft")
+            with work.timed("draft"):
+                show = follow.provisional if enquiry.tenant.provisional_drafts else None
+                candidate, usage = await draft.draft(
+                    work.assessment, engine=self.engine, max_tokens=self.limits.draft_tokens, on_text=show
+                )
+            work.spend("draft", usage)
+            return candidate
+
+        return await self._run(enquiry, make, follow)
+
+    async def check(self, enquiry: Enquiry, text: str, *, watcher: Watcher | None = None) -> Answer:
+        """The same for an answer that some other model wrote. With `max_revisions` 0 it is judged only."""
+
+        async def given(_: _Work) -> Candidate:
+            return Candidate(body=text.strip(), duty="")
+
+        return await self._run(enquiry, given, watcher or Unwatched())
+
+    async def _run(self, enquiry: Enquiry, make: Callable[[_Work], Awaitable[Candidate]], follow: Watcher) -> Answer:
+        began = time.perf_counter()
+        work = _Work(self._screened(enquiry))
+        work.timings_ms["screen"] = (time.perf_counter() - began) * 1000
+        trouble: Reason | None = None
+        try:
+            async with asyncio.timeout(enquiry.deadline.remaining()):
+                trouble = await self._work(work, make, follow)
+        except (TimeoutError, EngineTimeout):
+            trouble = Reason.DEADLINE
+        except EngineError:
+            trouble = Reason.ENGINE_FAILED
+        except StoreError:
+            trouble = Reason.NOTHING_RETRIEVED
+        work.timings_ms["total"] = (time.perf_counter() - began) * 1000
+        return self._finished(work, trouble)
+
+    async def _work(self, work: _Work, make: Callable[[_Work], Awaitable[Candidate]], follow: Watcher) -> Reason | None:
+        follow.stage("retrieve")
+        with work.timed("retrieve"):
+            work.assessment = await self._assessed(work.assessment)
+        work.assessment = await self._fitted(work.assessment)
+        candidate = await make(work)
+        if not candidate.body and not candidate.tool_calls:
+            return Reason.EMPTY_DRAFT
+        judged = await self._judged(work, candidate, round_=0, follow=follow)
+        work.best = judged
+        await self._revised(work, judged, follow)
+        return None
+
+    def _screened(self, enquiry: Enquiry) -> Assessment:
+        """Red flags first, since they need nothing and stand when all else fails."""
+        flags = self.screen.screen(enquiry.conversation, audience=enquiry.audience)
+        language = language_of(enquiry.conversation.question)
+        duty = self.screen.duty(flags, audience=enquiry.audience, language=language)
+        careful = scenario.settle(scenario.CAREFUL, red_flags=flags, audience=enquiry.audience)
+        return Assessment(
+            enquiry=enquiry,
+            red_flags=flags,
+            scenario=careful,
+            principles=(),
+            rubric=(),
+            duty=duty,
+            language=language,
+            notices=self._notices(enquiry),
+        )
+
+    def _notices(self, enquiry: Enquiry) -> frozenset[Notice]:
+        notices = {Notice.JUDGE_UNCALIBRATED}
+        if self.engine.abilities.demonstration:
+            notices.add(Notice.DEMONSTRATION_MODEL)
+        if any(neutralise(m.content) != m.content for m in enquiry.conversation.messages):
+            notices.add(Notice.CONTROL_TOKENS_NEUTRALISED)
+        return frozenset(notices)
+
+    async def _assessed(self, assessment: Assessment) -> Assessment:
+        enquiry = assessment.enquiry
+        hits = await self.principles.consult(
+            _query(enquiry),
+            families=[flag.family for flag in assessment.red_flags],
+            limit=enquiry.options.max_principles,
+        )
+        settled = scenario.settle(hits.scenario, red_flags=assessment.red_flags, audience=enquiry.audience)
+        reads = assessment.language == "en"
+        chosen = retrieve.select(
+            hits,
+            scenario=settled,
+            limit=enquiry.options.max_principles,
+            nearness=self.limits.nearness,
+            reads_language=reads,
+        )
+        notices = set(assessment.notices)
+        if not reads:
+            notices.add(Notice.LANGUAGE_NOT_READ)
+        elif retrieve.is_outside_health(hits, nearness=self.limits.nearness):
+            notices.add(Notice.OUTSIDE_HEALTH)
+        return replace(
+            assessment,
+            scenario=settled,
+            principles=chosen,
+            rubric=rubric.select(chosen, red_flags=assessment.red_flags, limit=enquiry.options.max_criteria),
+            principles_digest=hits.digest,
+            notices=frozenset(notices),
+        )
+
+    async def _fitted(self, assessment: Assessment) -> Assessment:
+        enquiry = assessment.enquiry
+        reserve = 2 * self.limits.draft_tokens + self.limits.guide_tokens
+        budget = max(0, self.engine.abilities.context_tokens - reserve)
+        kept = await fit.fit(enquiry.conversation, budget=budget, engine=self.engine, deadline=enquiry.deadline)
+        if kept is enquiry.conversation:
+            return assessment
+        return replace(
+            assessment,
+            enquiry=replace(enquiry, conversation=kept),
+            notices=assessment.notices | {Notice.CONVERSATION_TRUNCATED},
+        )
+
+    async def _judged(self, work: _Work, candidate: Candidate, *, round_: int, follow: Watcher) -> Judged:
+        follow.stage("judge")
+        with work.timed("judge"):
+            verdicts, usage = await self.judge.judge(work.assessment, candidate, work.assessment.rubric)
+        work.spend("judge", usage)
+        return Judged(candidate, verdicts, round_)
+
+    async def _revised(self, work: _Work, best: Judged, follow: Watcher) -> None:
+        """Rounds of revision while a weighty criterion is unmet; a revision that is not better is left."""
+        options = work.assessment.enquiry.options
+        for round_ in range(1, min(options.max_revisions, self.limits.max_revisions) + 1):
+            targets = _targets(best.verdicts, line=work.assessment.enquiry.tenant.release_line)
+            if not targets or not revise.can_revise(best.candidate):
+                return
+            best = await self._round(work, best, targets, round_=round_, follow=follow)
+            work.best = best
+
+    async def _round(
+        self, work: _Work, best: Judged, targets: tuple[Verdict, ...], *, round_: int, follow: Watcher
+    ) -> Judged:
+        style = revise.style_for(work.assessment, round_=round_)
+        follow.stage("revise")
+        note = _noted(work, best, targets, round_=round_, style=style)
+        try:
+            with work.timed("revise"):
+                attempt = await revise.revise(
+                    work.assessment,
+                    best.candidate,
+                    [v.criterion for v in targets],
+                    style=style,
+                    engine=self.engine,
+                    max_tokens=self.limits.edits_tokens if style is RevisionStyle.EDITS else self.limits.draft_tokens,
+                )
+        except EngineTimeout:
+            raise
+        except EngineError:
+            note(RevisionReason.ENGINE_FAILED, None)
+            return best
+        work.spend("revise", attempt.usage)
+        if attempt.candidate is None:
+            note(RevisionReason.UNREADABLE, None)
+            return best
+        if attempt.candidate.body == best.candidate.body:
+            note(RevisionReason.UNCHANGED, None)
+            return best
+        judged = await self._judged(work, attempt.candidate, round_=round_, follow=follow)
+        reason = _accepted(judged, best, line=work.assessment.enquiry.tenant.release_line)
+        note(reason, judged)
+        return judged if reason is RevisionReason.BETTER else best
+
+    def _finished(self, work: _Work, trouble: Reason | None) -> Answer:
+        assessment = work.assessment
+        left = release.release(assessment, work.best, trouble=trouble, duty_id=rubric.DUTY_ID)
+        return Answer(
+            assessment=assessment,
+            text=left.text,
+            outcome=left.outcome,
+            reason=left.reason,
+            judged=left.judged,
+            draft=work.best,
+            revisions=tuple(work.revisions),
+            usage=work.usage,
+            timings_ms=work.timings_ms,
+            provenance=self._provenance(assessment),
+            tool_calls=left.tool_calls,
+            finish_reason=left.finish_reason,
+        )
+
+    def _provenance(self, assessment: Assessment) -> Provenance:
+        abilities = self.engine.abilities
+        return Provenance(
+            principles_digest=assessment.principles_digest,
+            prompts_digest=prompts_digest(),
+            model=abilities.model,
+            checkpoint_digest=abilities.checkpoint_digest,
+            judge=self.judge.name,
+            seed=assessment.enquiry.sampling.seed,
+            service_version=self.service_version,
+            notices=tuple(sorted(assessment.notices)),
+        )
+
+
+def _query(enquiry: Enquiry) -> str:
+    """What the principles are searched with: the question, after the user's turn before it where that is short."""
+    return enquiry.conversation.question
+
+
+def _targets(verdicts: tuple[Verdict, ...], *, line: int) -> tuple[Verdict, ...]:
+    """What a revision is asked to mend. With nothing read at all there is nothing to go by."""
+    if all(v.finding is Finding.UNKNOWN for v in verdicts):
+        return ()
+    return failing(verdicts, line=line)
+
+
+def _accepted(after: Judged, before: Judged, *, line: int) -> RevisionReason:
+    if is_better(after.verdicts, before.verdicts, line=line):
+        return RevisionReason.BETTER
+    return RevisionReason.LOST_A_WEIGHTY_CRITERION if after.score > before.score else RevisionReason.NOT_BETTER
+
+
+def _noted(
+    work: _Work, best: Judged, targets: tuple[Verdict, ...], *, round_: int, style: RevisionStyle
+) -> Callable[[RevisionReason, Judged | None], None]:
+    """A function that writes down how this round ended."""
+
+    def note(reason: RevisionReason, judged: Judged | None) -> None:
+        work.revisions.append(
+            Revision(
+                round=round_,
+                style=style,
+                accepted=reason is RevisionReason.BETTER,
+                reason=reason,
+                score_before=best.score,
+                score_after=judged.score if judged else None,
+                targets=tuple(v.criterion.id for v in targets),
+                text=judged.candidate.body if judged else None,
+            )
+        )
+
+    return note

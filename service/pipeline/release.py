@@ -1,0 +1,79 @@
+"""Release or withhold: what leaves, by the verdicts, the red-flag duty and the tenant's policy."""
+
+from dataclasses import dataclass
+
+from service.domain.answer import Judged, Outcome, Reason
+from service.domain.assessment import Assessment
+from service.domain.conversation import ToolCall
+from service.domain.enquiry import FailurePolicy
+from service.domain.verdict import Finding, Verdict, passes
+
+SAFE_MESSAGES = {
+    "en": "I cannot give you an answer that has passed its safety checks. Please ask a doctor, nurse or pharmacist. "
+    "If you feel very unwell or are getting worse, get medical help now.",
+    "es": "No puedo darle una respuesta que haya superado las comprobaciones de seguridad. Consulte a un médico, "
+    "enfermero o farmacéutico. Si se encuentra muy mal o empeora, busque atención médica ahora.",
+    "zh": "我无法给您一个通过安全检查的回答。请咨询医生、护士或药剂师。如果您感觉非常不适或病情加重，请立即就医。",  # noqa: RUF001 - Chinese
+    "ar": "لا أستطيع أن أقدم لك إجابة اجتازت فحوص السلامة. يرجى سؤال طبيب أو ممرض أو صيدلي. "
+    "إذا كنت تشعر بتوعك شديد أو كانت حالتك تسوء، فاطلب المساعدة الطبية الآن.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What leaves: text, tool calls, and how and why."""
+
+    text: str
+    outcome: Outcome
+    reason: Reason | None
+    judged: Judged | None
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str = "content_filter"
+
+
+def release(assessment: Assessment, best: Judged | None, *, trouble: Reason | None, duty_id: str) -> Release:
+    """The best judged candidate if it passes; otherwise as the tenant's policy says.
+
+    `trouble` is what ended the work early, where something did. The red-flag duty holds under every policy: its words
+    leave with whatever leaves, and an answer that goes against them never does.
+    """
+    line = assessment.enquiry.tenant.release_line
+    if best is None or not best.verdicts:
+        return _without(assessment, trouble or Reason.JUDGE_FAILED)
+    if passes(best.verdicts, line=line):
+        return _with(assessment, best, outcome=Outcome.RELEASED, reason=None)
+    if not _upholds_duty(best.verdicts, duty_id=duty_id):
+        return _safe(assessment, Reason.RED_FLAG_CONTRADICTED)
+    reason = trouble or _why(best.verdicts)
+    if assessment.enquiry.tenant.failure_policy is FailurePolicy.RELEASE_FLAGGED:
+        return _with(assessment, best, outcome=Outcome.RELEASED_FLAGGED, reason=reason)
+    return _without(assessment, reason)
+
+
+def _why(verdicts: tuple[Verdict, ...]) -> Reason:
+    unread = all(v.finding is Finding.UNKNOWN for v in verdicts)
+    return Reason.JUDGE_FAILED if unread else Reason.CRITERIA_UNMET
+
+
+def _upholds_duty(verdicts: tuple[Verdict, ...], *, duty_id: str) -> bool:
+    return all(v.met for v in verdicts if v.criterion.id == duty_id)
+
+
+def _with(assessment: Assessment, judged: Judged, *, outcome: Outcome, reason: Reason | None) -> Release:
+    """The candidate leaves. JSON leaves without the duty's words, which the reply carries beside it."""
+    candidate = judged.candidate
+    text = candidate.body if assessment.enquiry.shape.structured else candidate.text
+    return Release(text, outcome, reason, judged, candidate.tool_calls, candidate.finish_reason)
+
+
+def _without(assessment: Assessment, reason: Reason) -> Release:
+    """No candidate leaves; a policy that would flag one has none to flag that was judged."""
+    if assessment.enquiry.tenant.failure_policy is FailurePolicy.FAIL_CLOSED:
+        return Release(assessment.duty, Outcome.WITHHELD, reason, None)
+    return _safe(assessment, reason)
+
+
+def _safe(assessment: Assessment, reason: Reason) -> Release:
+    message = SAFE_MESSAGES.get(assessment.language, SAFE_MESSAGES["en"])
+    text = f"{assessment.duty}\n\n{message}" if assessment.duty else message
+    return Release(text, Outcome.SAFE_MESSAGE, reason, None)

@@ -1,0 +1,59 @@
+"""Retrieve: the principles that matter for an enquiry, from what the store found near."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from service.domain.assessment import Expertise, Retrieved, Scenario, Urgency
+from service.domain.errors import StoreError
+from service.pipeline.ports import Hits
+
+
+@dataclass(frozen=True, slots=True)
+class Nearness:
+    """Cosines below which a principle is too far to apply, and a question too far from health.
+
+    Set on the store's own labelled queries (`clinalign principles evaluate`), for all-MiniLM-L6-v2.
+    """
+
+    principle: float = 0.25
+    health: float = 0.22
+
+
+def is_outside_health(hits: Hits, *, nearness: Nearness) -> bool:
+    """Whether nothing that the store knows is near, and no red flag says otherwise."""
+    return hits.health < nearness.health and not hits.flagged
+
+
+def select(
+    hits: Hits, *, scenario: Scenario, limit: int, nearness: Nearness, reads_language: bool
+) -> tuple[Retrieved, ...]:
+    """At most `limit` principles: those of red flags first, then those that always apply, then the nearest.
+
+    An encoder that does not read the language makes nearness meaningless, so nothing is taken by it then.
+
+    Raises:
+        StoreError: nothing was retrieved; an empty rubric proves nothing and never passes.
+
+    """
+    if reads_language and is_outside_health(hits, nearness=nearness):
+        chosen: Iterable[Retrieved] = hits.outside
+    else:
+        near = (p for p in hits.nearest if p.similarity >= nearness.principle and _suits(p, scenario))
+        chosen = [*hits.flagged, *hits.always_on, *(near if reads_language else ())]
+    distinct = tuple({principle.id: principle for principle in chosen}.values())[:limit]
+    if not distinct:
+        raise StoreError("no principle was retrieved: validate and rebuild the store (clinalign principles build)")
+    return distinct
+
+
+def _suits(principle: Retrieved, scenario: Scenario) -> bool:
+    """Whether its level fits: an emergency's demands don't fall on a routine question, nor a clinician's on a patient."""
+    match principle.dimension, principle.level:
+        case "urgency", "emergent":
+            return scenario.urgency is not Urgency.ROUTINE
+        case "urgency", "routine":
+            return scenario.urgency is not Urgency.EMERGENT
+        case "expertise", level:
+            return level == ("professional" if scenario.expertise is Expertise.PROFESSIONAL else "lay")
+        case _:
+            return True

@@ -1,0 +1,127 @@
+"""Settings: `CLINALIGN_*` variables and one TOML file, read once at the start; a bad one stops it."""
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from service.domain.enquiry import FailurePolicy
+from service.domain.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class TenantSettings(BaseModel):
+    """One app: its name, the SHA-256 of its API key (hex), and its policy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
+    key_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    failure_policy: FailurePolicy = FailurePolicy.SAFE_MESSAGE
+    release_line: int = Field(default=7, ge=1, le=10)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    provisional_drafts: bool = False
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default and its limits. Paths are relative to the repository's root."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLINALIGN_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    tenants: tuple[TenantSettings, ...] = ()
+    api_keys: SecretStr | None = Field(
+        default=None,
+        description="API keys as `name:key`, separated by commas; each becomes a tenant with the defaults.",
+    )
+
+    upstream: str | None = Field(default=None, description="Base URL of an OpenAI-compatible server, ending in /v1.")
+    upstream_key: SecretStr | None = None
+    model: str | None = Field(default=None, description="The model to ask for; else the upstream's first.")
+    demonstration: bool = Field(default=False, description="Say in every reply that the model is a demonstration.")
+    chat_template_kwargs: dict[str, bool | str | int] = Field(default_factory=dict)
+    context_tokens: int | None = Field(default=None, ge=512, description="Only where the upstream does not tell.")
+    upstream_connections: int = Field(default=256, ge=1)
+    upstream_timeout_s: float = Field(default=120, gt=0)
+    upstream_retries: int = Field(default=2, ge=0, le=5)
+
+    gguf: Path = ROOT / "build" / "demo.gguf"
+    embedded_context_tokens: int = Field(default=2048, ge=512)
+
+    principles_dir: Path = ROOT / "principles_store" / "principles"
+    encoder_dir: Path = ROOT / "build" / "encoder"
+    encoder_precision: Literal["fp32", "int8"] = "fp32"
+    index_dir: Path = ROOT / "build" / "index"
+
+    redis_url: SecretStr | None = None
+    cache_ttl_s: int = Field(default=0, ge=0, description="How long released answers are kept for repeats; 0 is never.")
+    audit_path: Path | None = Field(default=None, description="Where the ledger is written; in memory otherwise.")
+    audit_key: SecretStr | None = Field(default=None, description="Keys the hashes of conversations in the ledger.")
+
+    failure_policy: FailurePolicy = FailurePolicy.SAFE_MESSAGE
+    release_line: int = Field(default=7, ge=1, le=10)
+    region: str = "generic"
+    max_revisions: int = Field(default=2, ge=0, le=4)
+    draft_tokens: int = Field(default=1024, ge=16)
+    edits_tokens: int = Field(default=512, ge=16)
+    deadline_ms: int = Field(default=120_000, ge=100, le=600_000)
+
+    max_body_bytes: int = Field(default=1_048_576, ge=1024)
+    max_running: int = Field(default=64, ge=1)
+    max_queued: int = Field(default=128, ge=0)
+    drain_s: float = Field(default=30, ge=0)
+    keep_alive_s: float = Field(default=10, gt=0, lt=60)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _keys_beyond_loopback(self) -> Self:
+        if self.host not in LOOPBACK and not self.has_keys:
+            raise ValueError(
+                f"host {self.host} is reachable from other machines, and no API key is set: "
+                "set CLINALIGN_API_KEYS=name:key or [[tenants]] in the TOML file, or listen on 127.0.0.1"
+            )
+        return self
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether any tenant has an API key."""
+        return self.api_keys is not None or any(tenant.key_sha256 for tenant in self.tenants)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The command line first, then the environment, then the TOML file that CLINALIGN_CONFIG names."""
+        del dotenv_settings, file_secret_settings
+        config = os.environ.get("CLINALIGN_CONFIG")
+        toml = (TomlConfigSettingsSource(settings_cls, toml_file=config),) if config else ()
+        return (init_settings, env_settings, *toml)
+
+
+def read_settings(**given: object) -> Settings:
+    """The settings, with those given on the command line on top (None is not given).
+
+    Raises:
+        SettingsError: a setting is unknown, out of range, or the TOML file cannot be read.
+
+    """
+    config = os.environ.get("CLINALIGN_CONFIG")
+    if config and not Path(config).is_file():
+        raise SettingsError(f"CLINALIGN_CONFIG: no file at {config}")
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("; ".join(lines)) from error

@@ -1,0 +1,1 @@
+"""What the gateway remembers between requests: quotas and cached answers, in memory or in Redis."""

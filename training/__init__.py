@@ -1,0 +1,1 @@
+"""The offline sidecar: from principles to the checkpoint that is served."""
