@@ -1,0 +1,1 @@
+"""Where tokens come from: any OpenAI-compatible server, or one that is started inside this process."""
