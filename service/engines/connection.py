@@ -81,14 +81,18 @@ class Connection:
                 response.close()
 
     async def _send(self, method: str, url: str, body: bytes | None) -> aiohttp.ClientResponse:
+        session = self._open()
         try:
-            return await self._open().request(method, url, data=body, allow_redirects=False)
+            try:
+                return await session.request(method, url, data=body, allow_redirects=False)
+            except aiohttp.ServerDisconnectedError:
+                # Most likely a kept connection that the server had closed meanwhile: that is not yet a failure.
+                return await session.request(method, url, data=body, allow_redirects=False)
         except aiohttp.SocketTimeoutError as error:
             raise EngineUnavailable(f"the engine was silent for {self._endpoint.read_timeout_s:g} s") from error
         except aiohttp.InvalidURL as error:
             raise EngineUnavailable("the engine's URL cannot be used") from error
         except (aiohttp.ClientConnectionError, OSError) as error:
-            # Refused, reset, timed out while connecting, or a kept connection that the server had closed.
             raise TryAgain(f"the engine cannot be reached ({type(error).__name__})") from error
         except aiohttp.ClientError as error:
             raise EngineGarbled(f"the engine does not speak HTTP ({type(error).__name__})") from error
@@ -99,8 +103,13 @@ class Connection:
             headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
             if endpoint.api_key:
                 headers["Authorization"] = f"Bearer {endpoint.api_key}"
+            connector = (
+                aiohttp.TCPConnector(limit=endpoint.max_concurrency, keepalive_timeout=_KEEP_ALIVE_S)
+                if endpoint.keep_alive
+                else aiohttp.TCPConnector(limit=endpoint.max_concurrency, force_close=True)
+            )
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=endpoint.max_concurrency, keepalive_timeout=_KEEP_ALIVE_S),
+                connector=connector,
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=endpoint.connect_timeout_s, sock_read=endpoint.read_timeout_s
                 ),

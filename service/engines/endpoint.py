@@ -26,6 +26,7 @@ class Endpoint:
     extra_body: Mapping[str, Json] = field(default_factory=dict)
     max_concurrency: int = 64
     max_retries: int = 2
+    keep_alive: bool = True
     connect_timeout_s: float = 5.0
     read_timeout_s: float = 60.0
     context_tokens: int = 4096

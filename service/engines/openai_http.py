@@ -53,10 +53,14 @@ class OpenAIEngine:
 
         """
         async with _within(deadline):
-            listed = await served(self._connection, self._endpoint)
+            listed = await self._backoff.run(lambda: served(self._connection, self._endpoint), deadline=deadline)
             self._model = listed.id
             self._tokens.forget()
-            self._abilities = await probe(self._exchange, listed, self._endpoint)
+
+            async def patiently(ask: Ask) -> Completion:
+                return await self._backoff.run(lambda: self._exchange(ask), deadline=deadline)
+
+            self._abilities = await probe(patiently, listed, self._endpoint)
             self._breaker.reset()
 
     async def complete(
