@@ -37,7 +37,22 @@ class Metrics:
         )
         self.red_flags = Counter("clinalign_red_flags", "Red flags by family.", ["family"], registry=self.registry)
         self.running = Gauge("clinalign_running", "Answers being worked on.", registry=self.registry)
+        self.waiting = Gauge("clinalign_waiting", "Answers waiting for a place.", registry=self.registry)
+        self.request_seconds = Histogram(
+            "clinalign_request_seconds",
+            "Time from a request's head to the end of its reply.",
+            ["route"],
+            buckets=_STAGE_BUCKETS,
+            registry=self.registry,
+        )
         self.cache = Counter("clinalign_cache", "Answer cache look-ups.", ["result"], registry=self.registry)
+        self.state_down = Gauge("clinalign_state_down", "1 while Redis is set and fails.", registry=self.registry)
+        self.state_failures = Counter(
+            "clinalign_state_failures",
+            "Calls to Redis that failed or were not made, by what they were for.",
+            ["store"],
+            registry=self.registry,
+        )
 
     def exposition(self) -> bytes:
         """All of it in Prometheus's text format."""
