@@ -19,11 +19,11 @@ from service.domain.answer import (
 from service.domain.assessment import Assessment, Notice
 from service.domain.completion import Usage
 from service.domain.enquiry import Enquiry, RevisionStyle
-from service.domain.errors import EngineError, EngineTimeout, StoreError
+from service.domain.errors import EngineError, EngineTimeout, EngineUnavailable, StoreError
 from service.domain.verdict import Finding, Verdict, failing, is_better
 from service.pipeline import draft, fit, release, retrieve, revise, rubric, scenario
 from service.pipeline.judge import ModelJudge
-from service.pipeline.ports import Engine, Principles
+from service.pipeline.ports import Abilities, Engine, Principles
 from service.pipeline.screen import Screen, language_of
 from service.prompts.control import neutralise
 from service.prompts.digest import prompts_digest
@@ -49,6 +49,10 @@ class Unwatched:
 
     def provisional(self, text: str) -> None:
         """Nothing happens."""
+
+
+# What is said of an engine that has not been reached.
+_UNREACHED = Abilities(model="unreached", context_tokens=0, probabilities=False, json_schema=False, cached_tokens=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ class Orchestrator:
 
     def _notices(self, enquiry: Enquiry) -> frozenset[Notice]:
         notices = {Notice.JUDGE_UNCALIBRATED}
-        if self.engine.abilities.demonstration:
+        if self._abilities().demonstration:
             notices.add(Notice.DEMONSTRATION_MODEL)
         if any(neutralise(m.content) != m.content for m in enquiry.conversation.messages):
             notices.add(Notice.CONTROL_TOKENS_NEUTRALISED)
@@ -183,7 +187,7 @@ class Orchestrator:
     async def _assessed(self, assessment: Assessment) -> Assessment:
         enquiry = assessment.enquiry
         hits = await self.principles.consult(
-            _query(enquiry),
+            enquiry.conversation.question,
             families=[flag.family for flag in assessment.red_flags],
             limit=enquiry.options.max_principles,
         )
@@ -291,8 +295,14 @@ class Orchestrator:
             finish_reason=left.finish_reason,
         )
 
+    def _abilities(self) -> Abilities:
+        try:
+            return self.engine.abilities
+        except EngineUnavailable:
+            return _UNREACHED
+
     def _provenance(self, assessment: Assessment) -> Provenance:
-        abilities = self.engine.abilities
+        abilities = self._abilities()
         return Provenance(
             principles_digest=assessment.principles_digest,
             prompts_digest=prompts_digest(),
@@ -303,11 +313,6 @@ class Orchestrator:
             service_version=self.service_version,
             notices=tuple(sorted(assessment.notices)),
         )
-
-
-def _query(enquiry: Enquiry) -> str:
-    """What the principles are searched with: the question, after the user's turn before it where that is short."""
-    return enquiry.conversation.question
 
 
 def _targets(verdicts: tuple[Verdict, ...], *, line: int) -> tuple[Verdict, ...]:

@@ -20,8 +20,10 @@ class Nearness:
 
 
 def is_outside_health(hits: Hits, *, nearness: Nearness) -> bool:
-    """Whether nothing that the store knows is near, and no red flag says otherwise."""
-    return hits.health < nearness.health and not hits.flagged
+    """Whether nothing that the store knows is near, or only what it says of such questions, and no red flag stands."""
+    nearest = hits.nearest[0].id if hits.nearest else ""
+    about_something_else = nearest in {principle.id for principle in hits.outside}
+    return (about_something_else or hits.health < nearness.health) and not hits.flagged
 
 
 def select(
@@ -36,7 +38,7 @@ def select(
 
     """
     if reads_language and is_outside_health(hits, nearness=nearness):
-        chosen: Iterable[Retrieved] = hits.outside
+        chosen: Iterable[Retrieved] = hits.outside or hits.always_on
     else:
         near = (p for p in hits.nearest if p.similarity >= nearness.principle and _suits(p, scenario))
         chosen = [*hits.flagged, *hits.always_on, *(near if reads_language else ())]
@@ -47,7 +49,7 @@ def select(
 
 
 def _suits(principle: Retrieved, scenario: Scenario) -> bool:
-    """Whether its level fits: an emergency's demands don't fall on a routine question, nor a clinician's on a patient."""
+    """Whether its level fits: an emergency's demands stay off a routine question, a clinician's off a lay one."""
     match principle.dimension, principle.level:
         case "urgency", "emergent":
             return scenario.urgency is not Urgency.ROUTINE

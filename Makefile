@@ -1,0 +1,69 @@
+# Everything a newcomer needs: `make run`, `make test`. Each target installs what it needs, once.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3.11
+ifeq (, $(shell command -v $(PYTHON) 2>/dev/null))
+PYTHON := python3
+endif
+BIN := .venv/bin
+TRAIN := .venv-training/bin
+CHECKPOINT ?= training/checkpoints/clinalign-demo
+PIP := pip install --quiet --disable-pip-version-check
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: install run test lint bench clean
+install: .venv/.installed build/encoder/encoder.json build/demo.gguf build/index/manifest.json ## the gateway, ready to serve
+
+run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded answer, keep serving
+	$(BIN)/clinalign serve --ask "I have had a sore throat and a mild cough for three days. Can I take ibuprofen 400 mg?"
+
+test: install .venv/.installed-dev lint ## every check and test that this machine can run
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m coverage report --include='service/domain/*,service/prompts/*' --fail-under=100
+
+lint: .venv/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+bench: install .venv/.installed-dev ## latency of a guarded answer over a plain one, into docs/performance.md
+	$(BIN)/clinalign load run
+
+clean: ## all that was built, but not the environments
+	rm -rf build
+
+# --- environments ---------------------------------------------------------------------------------------------------
+.venv/.installed: requirements/gateway.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/$(PIP) -r requirements/gateway.txt hatchling==1.27.0 editables==0.5
+	$(BIN)/$(PIP) --no-deps --no-build-isolation -e .
+	touch $@
+
+.venv/.installed-dev: requirements/dev.txt .venv/.installed
+	$(BIN)/$(PIP) -r requirements/dev.txt
+	touch $@
+
+# Torch lives here and nowhere else: it exports the encoder and trains the checkpoint.
+.PHONY: install-training
+install-training: .venv-training/.installed
+.venv-training/.installed: requirements/training.txt
+	$(PYTHON) -m venv .venv-training
+	$(TRAIN)/$(PIP) -r requirements/training.txt
+	touch $@
+
+# --- artefacts ------------------------------------------------------------------------------------------------------
+build/encoder/encoder.json: training/encoder_export.py requirements/training.txt
+	$(MAKE) --no-print-directory install-training
+	$(TRAIN)/python -m training.encoder_export --out build/encoder
+	touch $@
+
+build/demo.gguf: $(CHECKPOINT)/manifest.json training/gguf.py .venv/.installed
+	$(BIN)/python -m training.gguf $(CHECKPOINT) $@
+
+build/index/manifest.json: build/encoder/encoder.json $(shell find principles_store -name '*.yaml') .venv/.installed
+	$(BIN)/clinalign principles build
+	touch $@
+
+include requirements/vllm.mk

@@ -1,0 +1,89 @@
+"""The principles' store as the pipeline and the gateway see it: its records become ours."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from principles_store.errors import StoreError as StoreFailure
+from principles_store.schema import Dimension
+from principles_store.schema import Principle as Stored
+from principles_store.store import Match, PrinciplesStore
+from service.domain.assessment import (
+    Criterion,
+    Expertise,
+    Polarity,
+    Retrieved,
+    Scenario,
+    TaskType,
+    Uncertainty,
+    Urgency,
+)
+from service.domain.errors import StoreError
+from service.pipeline.ports import Hits
+
+# The principle for questions that have nothing to do with health; a hospital's own store may lack it.
+OUTSIDE_HEALTH_ID = "task_type.boundary.outside-health"
+
+
+class StoredPrinciples:
+    """Implements `Principles` over a store; encoding is CPU work of milliseconds and leaves the event loop."""
+
+    def __init__(self, store: PrinciplesStore) -> None:
+        self._store = store
+
+    async def consult(self, query: str, *, families: Sequence[str], limit: int) -> Hits:
+        """As `Principles.consult`."""
+        try:
+            found = await asyncio.to_thread(self._store.consult, query, limit=limit, families=families)
+        except StoreFailure as error:
+            raise StoreError(str(error)) from error
+        outside = self._store.get(OUTSIDE_HEALTH_ID)
+        return Hits(
+            scenario=Scenario(
+                urgency=Urgency(found.scenario.label(Dimension.URGENCY)),
+                uncertainty=Uncertainty(found.scenario.label(Dimension.UNCERTAINTY)),
+                expertise=Expertise(found.scenario.label(Dimension.EXPERTISE)),
+                task_type=TaskType(found.scenario.label(Dimension.TASK_TYPE)),
+            ),
+            nearest=tuple(_retrieved(match) for match in found.nearest),
+            always_on=tuple(_retrieved(match) for match in found.always_on),
+            flagged=tuple(_retrieved(match) for match in found.flagged),
+            outside=(_retrieved(Match(outside, 1.0)),) if outside else (),
+            health=found.health_similarity,
+            digest=found.digest,
+        )
+
+    def all(self) -> Sequence[Mapping[str, object]]:
+        """Every principle, as JSON."""
+        return [_shown(principle) for principle in self._store.principles]
+
+    def one(self, principle_id: str) -> Mapping[str, object] | None:
+        """One by id, or None."""
+        found = self._store.get(principle_id)
+        return _shown(found) if found else None
+
+    async def search(self, query: str, *, limit: int) -> Sequence[Mapping[str, object]]:
+        """The nearest, each with `similarity`."""
+        found = await asyncio.to_thread(self._store.consult, query, limit=limit)
+        return [{**_shown(match.principle), "similarity": round(match.similarity, 4)} for match in found.nearest]
+
+
+def _retrieved(match: Match) -> Retrieved:
+    principle = match.principle
+    return Retrieved(
+        id=principle.id,
+        title=principle.title,
+        statement=principle.statement,
+        dimension=principle.dimension,
+        level=principle.level,
+        version=principle.version,
+        similarity=match.similarity,
+        criteria=tuple(
+            Criterion(f"{principle.id}#{c.id}", principle.id, c.text, c.weight, Polarity(c.polarity))
+            for c in principle.criteria
+        ),
+        always_on=principle.always_on,
+    )
+
+
+def _shown(principle: Stored) -> Mapping[str, object]:
+    return {**principle.model_dump(mode="json"), "dimension": principle.dimension.value, "level": principle.level}

@@ -1,0 +1,51 @@
+"""Every import contract catches a deliberate violation of itself."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+PACKAGES = ("service", "principles_store", "training", "loadtests")
+VIOLATIONS = {
+    "between the top-level packages": ("principles_store/loading.py", "import service.domain"),
+    "inside the service": ("service/domain/errors.py", "import service.pipeline.ports"),
+    "every module has its place": ("service/leftovers.py", ""),
+    "steps do not import each other": ("service/pipeline/draft.py", "import service.pipeline.judge"),
+    "standard library only": ("service/domain/errors.py", "import pydantic"),
+    "No torch": ("service/engines/endpoint.py", "import torch"),
+    "No torch in the store": ("principles_store/encoder.py", "import sentence_transformers"),
+    "FAISS has one door": ("service/pipeline/retrieve.py", "import faiss"),
+    "never its machinery": ("training/gguf.py", "import service.pipeline.ports"),
+}
+
+
+def lint(root: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=100, check=False)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("*.safetensors"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_tree_as_it_stands_keeps_every_contract(copy: Path) -> None:
+    run = lint(copy)
+    assert run.returncode == 0, run.stdout
+    assert "0 broken" in run.stdout
+
+
+@pytest.mark.parametrize(("file", "line"), VIOLATIONS.values(), ids=VIOLATIONS.keys())
+def test_a_deliberate_violation_is_caught(copy: Path, file: str, line: str) -> None:
+    path = copy / file
+    before = path.read_text() if path.exists() else '"""A homeless module."""\n'
+    path.write_text(f"{before}\n{line}\n")
+    run = lint(copy)
+    assert run.returncode == 1, run.stdout
+    assert "1 broken" in run.stdout, run.stdout

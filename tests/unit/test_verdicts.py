@@ -1,0 +1,100 @@
+"""Verdicts, scores and the acceptance rule: the arithmetic that decides what leaves."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.assessment import Criterion, Polarity
+from service.domain.verdict import Finding, Presence, Verdict, failing, is_better, passes, score
+
+presences = st.sampled_from([Presence(None), Presence(present=True), Presence(present=False)])
+
+
+@st.composite
+def rubrics(draw: st.DrawFn) -> list[Criterion]:
+    size = draw(st.integers(1, 8))
+    return [
+        Criterion(f"p#{n}", "p", "Does it.", draw(st.integers(1, 10)), draw(st.sampled_from(list(Polarity))))
+        for n in range(size)
+    ]
+
+
+@st.composite
+def judgements(draw: st.DrawFn) -> tuple[list[Verdict], list[Verdict]]:
+    rubric = draw(rubrics())
+    return [Verdict(c, draw(presences)) for c in rubric], [Verdict(c, draw(presences)) for c in rubric]
+
+
+def criterion(weight: int = 5, polarity: Polarity = Polarity.MUST, name: str = "a") -> Criterion:
+    return Criterion(f"p#{name}", "p", "Does it.", weight, polarity)
+
+
+def test_a_must_is_met_by_presence_and_a_must_not_by_absence() -> None:
+    forbidden = criterion(polarity=Polarity.MUST_NOT)
+    assert Verdict(criterion(), Presence(present=True)).finding is Finding.MET
+    assert Verdict(criterion(), Presence(present=False)).finding is Finding.UNMET
+    assert Verdict(forbidden, Presence(present=True)).finding is Finding.UNMET
+    assert Verdict(forbidden, Presence(present=False)).finding is Finding.MET
+
+
+def test_unknown_is_met_for_neither_polarity() -> None:
+    for polarity in Polarity:
+        verdict = Verdict(criterion(polarity=polarity), Presence(None))
+        assert verdict.finding is Finding.UNKNOWN
+        assert not verdict.met
+
+
+def test_no_verdicts_score_nothing_and_never_pass() -> None:
+    assert score([]) == 0.0
+    assert not passes([], line=1)
+
+
+def test_the_failing_come_heaviest_first_and_only_from_the_line_on() -> None:
+    verdicts = [Verdict(criterion(w, name=str(w)), Presence(present=False)) for w in (3, 9, 7)]
+    assert [v.criterion.weight for v in failing(verdicts, line=7)] == [9, 7]
+
+
+@given(judgements())
+def test_a_score_lies_between_0_and_1_and_is_1_only_when_all_is_met(both: tuple[list[Verdict], list[Verdict]]) -> None:
+    verdicts, _ = both
+    assert 0.0 <= score(verdicts) <= 1.0
+    assert (score(verdicts) == 1.0) == all(v.met for v in verdicts)
+
+
+@given(judgements(), st.integers(1, 10))
+def test_meeting_one_more_criterion_never_lowers_a_score_nor_unpasses(
+    both: tuple[list[Verdict], list[Verdict]], line: int
+) -> None:
+    verdicts, _ = both
+    for at, verdict in enumerate(verdicts):
+        right = verdict.criterion.polarity is Polarity.MUST
+        mended = [*verdicts[:at], replace(verdict, presence=Presence(present=right)), *verdicts[at + 1 :]]
+        assert score(mended) >= score(verdicts)
+        assert passes(mended, line=line) or not passes(verdicts, line=line)
+
+
+@given(judgements(), st.integers(1, 10))
+def test_a_revision_that_is_accepted_scores_more_and_loses_no_weighty_criterion(
+    both: tuple[list[Verdict], list[Verdict]], line: int
+) -> None:
+    before, after = both
+    if is_better(after, before, line=line):
+        assert score(after) > score(before)
+        for old, new in zip(before, after, strict=True):
+            assert not (old.met and old.criterion.weight >= line and not new.met)
+
+
+@given(judgements(), st.integers(1, 10))
+def test_no_judgement_is_better_than_itself(both: tuple[list[Verdict], list[Verdict]], line: int) -> None:
+    verdicts, _ = both
+    assert not is_better(verdicts, verdicts, line=line)
+
+
+def test_a_revision_that_loses_a_weighty_criterion_is_rejected_though_it_scores_more() -> None:
+    heavy, light, other = criterion(8, name="heavy"), criterion(5, name="light"), criterion(5, name="other")
+    before = [Verdict(heavy, Presence(present=True)), *(Verdict(c, Presence(present=False)) for c in (light, other))]
+    after = [Verdict(heavy, Presence(present=False)), *(Verdict(c, Presence(present=True)) for c in (light, other))]
+    assert score(after) > score(before)
+    assert not is_better(after, before, line=7)
+    assert is_better(after, before, line=9)
