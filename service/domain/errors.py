@@ -10,6 +10,7 @@ GatewayError
  │    └── QuotaExceeded         429  `retry_after_s` says when
  ├── Overloaded              503  the gateway is full or draining
  ├── StoreError              503  the principles or their index cannot be used
+ ├── LedgerError             503  what was decided cannot be written down, so it must not leave
  ├── SettingsError           stops the start
  └── EngineError             the model's server failed; the pipeline turns it into the tenant's policy
       ├── EngineUnavailable     cannot be reached, or its circuit is open
@@ -72,6 +73,10 @@ class Overloaded(GatewayError):
 
 class StoreError(GatewayError):
     """The principles, or the index over them, cannot be used."""
+
+
+class LedgerError(GatewayError):
+    """The audit ledger cannot be written or read."""
 
 
 class SettingsError(GatewayError):
