@@ -85,7 +85,9 @@ class Connection:
         try:
             try:
                 return await session.request(method, url, data=body, allow_redirects=False)
-            except aiohttp.ServerDisconnectedError:
+            except aiohttp.ClientConnectorError:
+                raise
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 # Most likely a kept connection that the server had closed meanwhile: that is not yet a failure.
                 return await session.request(method, url, data=body, allow_redirects=False)
         except aiohttp.SocketTimeoutError as error:

@@ -165,7 +165,7 @@ class Calls(RuleBasedStateMachine):
     def teardown(self) -> None:
         while self.underway:
             self.finish(ill=True, which=0)
-        self.clock.now += 5.0
+        self.clock.now += 6.0
         end(self.breaker)
         assert standing(self.breaker) is Circuit.CLOSED
 
