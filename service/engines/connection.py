@@ -131,7 +131,8 @@ async def _at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
 
 
 async def _end(response: aiohttp.ClientResponse) -> None:
-    with suppress(TimeoutError):
+    # Whatever happens after the last event, the answer is whole.
+    with suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(_END_OF_BODY_S):
             while not response.content.at_eof():
                 await response.content.readany()

@@ -221,17 +221,32 @@ async def test_an_open_circuit_spares_the_server_and_a_probe_closes_it() -> None
         assert breaker.circuit is Circuit.CLOSED
 
 
-async def test_a_kept_connection_that_the_server_closed_is_no_failure() -> None:
-    async def closes(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        response = await streams(*says("hi"))(request, body)
-        await response.write_eof()
-        assert request.transport is not None
-        asyncio.get_running_loop().call_later(0.0005, request.transport.close)
-        return response
+@pytest.mark.parametrize("cut", ["close", "reset"])
+async def test_a_kept_connection_that_the_server_has_closed_is_no_failure(cut: str) -> None:
+    replies = 0
 
-    async with scripted(closes, backoff=Backoff(retries=0)) as (_, engine):
-        for _ in range(50):
+    async def one_reply_a_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal replies
+        await reader.readuntil(b"true}}")
+        body = b"".join(says("hi"))
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+        replies += 1
+        await reader.readexactly(1)  # the next request has begun to come: too late
+        writer.close() if cut == "close" else writer.transport.abort()
+
+    server = await asyncio.start_server(one_reply_a_connection, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    async with server, engine_at(url, backoff=Backoff(retries=0)) as engine:
+        for _ in range(3):
             assert (await engine.complete(ask(), deadline=Deadline.after(SOON))).text == "hi"
+    assert replies == 3
+
+
+async def test_a_connection_cut_after_the_last_event_loses_nothing() -> None:
+    async with scripted(streams(*says("hi"), drop=True)) as (_, engine):
+        assert (await engine.complete(ask(), deadline=Deadline.after(SOON))).text == "hi"
 
 
 # --- start ------------------------------------------------------------------------------------------------------------
