@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
+from service.domain.answer import Outcome
+from service.domain.verdict import Finding
 from service.observability.metrics import Metrics
 from service.settings import Settings, read_settings
 from tests.contract.rendered_chart import (
@@ -25,6 +30,7 @@ from tests.contract.rendered_chart import (
     pod_of,
     render,
 )
+from tests.redis_server import free_port, required
 
 ROOT = CHART.parents[1]
 VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
@@ -142,6 +148,29 @@ def test_valkey_is_reached_with_the_password_it_asks_for() -> None:
     assert "requirepass $VALKEY_PASSWORD" in container_of(named(objects, "Deployment", "-valkey"))["command"][-1]
 
 
+@pytest.mark.redis
+def test_the_trial_valkey_starts_from_its_script_and_lets_nobody_in_without_the_password(tmp_path: Path) -> None:
+    script = container_of(named(render(VALKEY), "Deployment", "-valkey"))["command"][-1]
+    port = free_port()
+    # Valkey's parent reads the same configuration; the port is ours.
+    ours = script.replace("valkey-server", required("redis-server")).replace("<<CONF\n", f"<<CONF\nport {port}\n")
+    with subprocess.Popen(
+        ["sh", "-c", ours], cwd=tmp_path, env={"VALKEY_PASSWORD": "word"}, stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            client = redis.Redis(port=port, password="word", retry=Retry(ConstantBackoff(0.05), 100))
+            assert client.ping()
+            assert client.config_get("maxmemory*") == client.config_get("maxmemory*") | {
+                "maxmemory": str(256 * 2**20),
+                "maxmemory-policy": "volatile-ttl",
+            }
+            with pytest.raises(redis.AuthenticationError):
+                redis.Redis(port=port).ping()
+            client.close()
+        finally:
+            server.terminate()
+
+
 def test_alerts_ask_for_metrics_that_exist() -> None:
     (rule,) = of_kind(render(VARIANTS["monitoring"]), "PrometheusRule")
     expressions = " ".join(alert["expr"] for group in rule["spec"]["groups"] for alert in group["rules"])
@@ -150,6 +179,8 @@ def test_alerts_ask_for_metrics_that_exist() -> None:
     assert "clinalign_outcomes_total" in asked
     assert asked - {name for name in asked if name.startswith("vllm:")} <= exposed
     assert {name for name in asked if name.startswith("vllm:")} == VLLM_METRICS
+    labels = dict(re.findall(r'(outcome|finding)!?="(\w+)"', expressions))
+    assert labels == {"outcome": Outcome.RELEASED, "finding": Finding.UNKNOWN}
 
 
 def test_no_alert_on_vllm_where_the_chart_runs_none() -> None:
