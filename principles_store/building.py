@@ -1,0 +1,179 @@
+"""Principles, labelled queries and an encoder in; a folder of index, heads and manifest out, and back."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from principles_store.encoder import Encoder, Precision, normalise, sha256_of
+from principles_store.errors import IndexUnusable
+from principles_store.index import VectorIndex
+from principles_store.loading import digest
+from principles_store.scenario import Heads
+from principles_store.schema import LabelledQuery, Principle, Record
+
+MANIFEST: Final = "manifest.json"
+INDEX: Final = "index.faiss"
+QUERIES: Final = "queries.faiss"
+HEADS: Final = "heads.npz"
+FORMAT: Final = 1
+# What a principle says counts less for finding it than when it applies; chosen on half of the labelled queries.
+STATEMENT: Final = 0.3
+_MEND: Final = "run `clinalign principles build`"
+
+Progress = Callable[[int], None]
+
+
+class Manifest(Record):
+    """What an index was built from; each must match what it is used with."""
+
+    format: Literal[1]
+    principles_digest: str
+    queries_digest: str
+    encoder_digest: str
+    encoder_name: str
+    precision: Precision
+    dimension: int
+    ids: tuple[str, ...]
+    versions: tuple[str, ...]
+    queries: int
+    files: dict[str, str]
+
+    @property
+    def count(self) -> int:
+        """How many principles are indexed."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What finds principles: their vectors in order of id, the vectors of the labelled queries, and the heads."""
+
+    index: VectorIndex
+    queries: VectorIndex
+    heads: Heads
+
+
+def build(
+    principles: Sequence[Principle],
+    queries: Sequence[LabelledQuery],
+    encoder: Encoder,
+    folder: Path,
+    *,
+    progress: Progress = lambda _: None,
+) -> Manifest:
+    """Write the folder, replacing it whole; `progress` is told how many texts were encoded.
+
+    Raises:
+        IndexUnusable: there is no principle, or no labelled query, to build from.
+
+    """
+    if not principles or not queries:
+        raise IndexUnusable(f"nothing to build from: {len(principles)} principles, {len(queries)} labelled queries")
+    ordered = sorted(principles, key=lambda principle: principle.id)
+    asked = encode([query.text for query in queries], encoder, progress)
+    vectors = principle_vectors(ordered, encoder, progress)
+    built = Built(VectorIndex.build(vectors), VectorIndex.build(asked), Heads.fit(asked, queries))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+        draft = Path(scratch) / "index"
+        draft.mkdir()
+        manifest = _manifest(ordered, queries, encoder, files=_save(built, draft))
+        (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        draft.rename(folder)
+    return manifest
+
+
+def open_built(folder: Path, *, principles: Sequence[Principle], encoder: Encoder) -> Built:
+    """Read the folder back, for exactly these principles and this encoder.
+
+    Raises:
+        IndexUnusable: a file is missing or damaged, or the folder was built from something else.
+
+    """
+    manifest = read_manifest(folder)
+    _matches(folder, "principles", manifest.principles_digest, digest(principles))
+    _matches(folder, "encoder", manifest.encoder_digest, encoder.digest)
+    for name in (INDEX, QUERIES, HEADS):
+        if not (folder / name).is_file() or sha256_of(folder / name) != manifest.files.get(name):
+            raise IndexUnusable(f"{folder / name}: missing or damaged: {_MEND}")
+    index, asked = VectorIndex.load(folder / INDEX), VectorIndex.load(folder / QUERIES)
+    if len(index) != len(principles) or not len(asked) or index.dimension != encoder.dimension:
+        raise IndexUnusable(f"{folder}: holds {len(index)} vectors for {len(principles)} principles: {_MEND}")
+    return Built(index, asked, Heads.load(folder / HEADS, width=encoder.dimension))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `manifest.json`.
+
+    Raises:
+        IndexUnusable: it is missing, or not one of ours.
+
+    """
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise IndexUnusable(f"{path}: no such file: {_MEND}") from error
+    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise IndexUnusable(f"{path}: not a manifest of this version: {_MEND}") from error
+
+
+def principle_vectors(
+    principles: Sequence[Principle], encoder: Encoder, progress: Progress = lambda _: None
+) -> NDArray[np.float32]:
+    """One unit vector a principle, [principles, dimension]: when it applies, with a little of what it says."""
+    situations = encode([principle.applies_when for principle in principles], encoder, progress)
+    statements = encode([principle.statement for principle in principles], encoder, progress)
+    return normalise(situations + np.float32(STATEMENT) * statements)
+
+
+def encode(texts: Sequence[str], encoder: Encoder, progress: Progress = lambda _: None) -> NDArray[np.float32]:
+    """Vectors [texts, dimension], telling `progress` of each batch."""
+    pieces = []
+    for piece in encoder.batches(texts):
+        progress(len(piece))
+        pieces.append(piece)
+    return np.concatenate(pieces)
+
+
+def _save(built: Built, folder: Path) -> dict[str, str]:
+    """Write the parts, and give each file's hash."""
+    built.index.save(folder / INDEX)
+    built.queries.save(folder / QUERIES)
+    built.heads.save(folder / HEADS)
+    return {name: sha256_of(folder / name) for name in (INDEX, QUERIES, HEADS)}
+
+
+def _manifest(
+    principles: Sequence[Principle], queries: Sequence[LabelledQuery], encoder: Encoder, *, files: dict[str, str]
+) -> Manifest:
+    return Manifest(
+        format=FORMAT,
+        principles_digest=digest(principles),
+        queries_digest=digest(queries),
+        encoder_digest=encoder.digest,
+        encoder_name=encoder.description.name,
+        precision=encoder.precision,
+        dimension=encoder.dimension,
+        ids=tuple(principle.id for principle in principles),
+        versions=tuple(principle.version for principle in principles),
+        queries=len(queries),
+        files=files,
+    )
+
+
+def _matches(folder: Path, what: str, built_from: str, used_with: str) -> None:
+    if built_from != used_with:
+        raise IndexUnusable(
+            f"{folder}: built from other {what} (digest {built_from[:12]}) than these ({used_with[:12]}): {_MEND}"
+        )

@@ -1,0 +1,141 @@
+"""Principles, labelled queries and encoders in; one report of how well the store finds and reads, out.
+
+Choices (weights, thresholds) are made on one half of the labelled queries; retrieval is reported on the other, with
+heads fitted on the first. Scenarios are cross-validated by principle.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from principles_store.building import Built, Progress, encode, principle_vectors
+from principles_store.encoder import Encoder
+from principles_store.index import VectorIndex
+from principles_store.measures import (
+    Agreement,
+    Apart,
+    Found,
+    Latency,
+    Reading,
+    agreement,
+    apart,
+    found,
+    halves,
+    health_similarities,
+    latency,
+    read_across,
+)
+from principles_store.retrieval import Ranking
+from principles_store.scenario import Heads
+from principles_store.schema import Dimension, LabelledQuery, Principle
+from principles_store.store import Snapshot
+
+DEPTH: Final = 10
+# Chosen with the questions of `outside_health.yaml`: below it a question is hardly about health.
+OUTSIDE_HEALTH: Final = 0.30
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that `clinalign principles evaluate` says. `agreement` is None where only one encoder was given."""
+
+    found: Found
+    readings: Mapping[Dimension, Reading]
+    health: Apart
+    latency: Latency
+    agreement: Agreement | None
+    principles: int
+    queries: int
+
+
+class Trial:
+    """One encoder's vectors of everything, and a store made of them."""
+
+    def __init__(
+        self,
+        principles: Sequence[Principle],
+        queries: Sequence[LabelledQuery],
+        encoder: Encoder,
+        *,
+        ranking: Ranking | None = None,
+        progress: Progress = lambda _: None,
+    ) -> None:
+        self.queries = tuple(queries)
+        self.encoder = encoder
+        self.vectors = _one_by_one([query.text for query in queries], encoder, progress)
+        self.principle_vectors = principle_vectors(principles, encoder, progress)
+        chosen, self.reported = halves(queries)
+        heads = Heads.fit(self.vectors[chosen], [queries[position] for position in chosen])
+        built = Built(VectorIndex.build(self.principle_vectors), VectorIndex.build(self.vectors), heads)
+        self.store = Snapshot(principles, built, ranking=ranking)
+
+    def bring_in(self, position: int) -> list[str]:
+        """Ids that one labelled query brings in, nearest first; no red flags, and none of those that always apply."""
+        query = self.queries[position]
+        told = self.store.consult(query.text, self.vectors[position], limit=DEPTH, families=())
+        return [match.principle.id for match in told.nearest]
+
+    def ranks(self, positions: Sequence[int]) -> list[int | None]:
+        """The rank from 1 of each query's own principle; queries of principles that always apply are left out."""
+        always = {principle.id for principle in self.store.principles if principle.always_on}
+        asked = [position for position in positions if self.queries[position].principle not in always]
+        return [rank_of(self.queries[position].principle, self.bring_in(position)) for position in asked]
+
+    def consult(self, text: str) -> object:
+        """What one request costs: encoding and all."""
+        return self.store.consult(text, self.encoder.encode([text])[0], limit=DEPTH, families=())
+
+
+def evaluate(
+    principles: Sequence[Principle],
+    queries: Sequence[LabelledQuery],
+    *,
+    outside: Sequence[str],
+    encoder: Encoder,
+    other: Encoder | None = None,
+    progress: Progress = lambda _: None,
+) -> Report:
+    """Measure everything with `encoder`; `other` is compared with it by what both bring in."""
+    trial = Trial(principles, queries, encoder, progress=progress)
+    elsewhere = encode(outside, encoder)
+    health = health_similarities(trial.vectors, queries, trial.principle_vectors)
+    away = np.array([trial.store.health_similarity(vector) for vector in elsewhere], dtype=np.float32)
+    return Report(
+        found=found(trial.ranks(trial.reported)),
+        readings=read_across(trial.vectors, queries),
+        health=apart(health, away, threshold=OUTSIDE_HEALTH),
+        latency=latency(trial.consult, [query.text for query in queries]),
+        agreement=_compare(trial, other, progress) if other else None,
+        principles=len(principles),
+        queries=len(queries),
+    )
+
+
+def rank_of(wanted: str, ids: Sequence[str]) -> int | None:
+    """The place from 1, or None."""
+    return ids.index(wanted) + 1 if wanted in ids else None
+
+
+def load_outside(path: Path) -> tuple[str, ...]:
+    """Questions that have nothing to do with health."""
+    return tuple(str(text) for text in yaml.safe_load(path.read_text(encoding="utf-8"))["queries"])
+
+
+def _compare(trial: Trial, other: Encoder, progress: Progress) -> Agreement:
+    second = Trial(trial.store.principles, trial.queries, other, progress=progress)
+    everything = range(len(trial.queries))
+    return agreement([trial.bring_in(p) for p in everything], [second.bring_in(p) for p in everything])
+
+
+def _one_by_one(texts: Sequence[str], encoder: Encoder, progress: Callable[[int], None]) -> NDArray[np.float32]:
+    """As requests come: a quantised model's vectors depend, a little, on what shares their batch."""
+    rows = []
+    for text in texts:
+        rows.append(encoder.encode([text])[0])
+        progress(1)
+    return np.stack(rows)

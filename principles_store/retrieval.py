@@ -1,0 +1,60 @@
+"""Cosines, shared words and the scenario in; the principles to bring in, in order, out. Arithmetic alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from principles_store.scenario import Scenario
+from principles_store.schema import Dimension, Principle
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How the parts of a principle's score weigh, chosen on one half of the labelled queries and reported on the other.
+
+    `words` multiplies BM25; `level` the probability that the scenario gives the principle's level; `diversity` the
+    cosine to the nearest principle already taken. A principle for emergencies is left out where the question is
+    routine with probability `calm` or more and no red flag was seen.
+    """
+
+    words: float = 0.015
+    level: float = 0.02
+    diversity: float = 0.1
+    calm: float = 0.9
+
+
+def relevance(
+    cosines: NDArray[np.float32],
+    words: NDArray[np.float32],
+    principles: Sequence[Principle],
+    scenario: Scenario,
+    ranking: Ranking,
+) -> NDArray[np.float32]:
+    """One score a principle, on the scale of a cosine."""
+    fit = [scenario.probability(principle.dimension, principle.level) for principle in principles]
+    scores: NDArray[np.float32] = cosines + ranking.words * words + ranking.level * np.array(fit, dtype=np.float32)
+    return scores
+
+
+def is_out_of_place(principle: Principle, scenario: Scenario, *, flagged: bool, ranking: Ranking) -> bool:
+    """Whether a principle for emergencies would only alarm: the question is confidently routine, no red flag seen."""
+    emergent = principle.dimension is Dimension.URGENCY and principle.level == "emergent"
+    return emergent and not flagged and scenario.probability(Dimension.URGENCY, "routine") >= ranking.calm
+
+
+def diversify(scores: NDArray[np.float32], vectors: NDArray[np.float32], *, limit: int, diversity: float) -> list[int]:
+    """Positions of at most `limit` candidates, each the best by its score less `diversity` x its cosine to one taken.
+
+    `scores` is [candidates], `vectors` unit [candidates, dimension]. With `diversity` 0 this is the order of scores.
+    """
+    taken: list[int] = []
+    left = np.ones(len(scores), dtype=bool)
+    nearest = np.zeros(len(scores), dtype=np.float32)
+    while left.any() and len(taken) < limit:
+        best = int(np.argmax(np.where(left, scores - diversity * nearest, -np.inf)))
+        taken.append(best)
+        left[best] = False
+        nearest = np.maximum(nearest, vectors @ vectors[best])
+    return taken

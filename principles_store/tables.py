@@ -1,0 +1,119 @@
+"""What the command line found in; tables for a terminal out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.panel import Panel
+from rich.table import Table
+
+from principles_store.building import Manifest
+from principles_store.evaluation import Report
+from principles_store.importer import Imported
+from principles_store.measures import Proportion
+from principles_store.schema import Principle
+from principles_store.store import Consultation
+from principles_store.validate import Validation
+
+Tables = Sequence[Table | Panel | str]
+
+
+def principles(found: Sequence[Principle]) -> Tables:
+    """One row a principle."""
+    table = Table("id", "title", "criteria", "weights", "always on", title=f"{len(found)} principles")
+    for principle in found:
+        weights = " ".join(str(criterion.weight) for criterion in principle.criteria)
+        always = "yes" if principle.always_on else ""
+        table.add_row(principle.id, principle.title, str(len(principle.criteria)), weights, always)
+    return [table]
+
+
+def principle(found: Principle) -> Tables:
+    """The whole of one principle."""
+    about = [found.statement, f"[dim]{found.rationale}[/dim]", f"Applies when: {found.applies_when}"]
+    evidence = [f"{e.name} ({e.year or 'no year'}), {_checked(e.source_checked)}" for e in found.evidence]
+    status = f"version {found.version}, {found.review_status.replace('_', ' ')}"
+    panel = Panel("\n\n".join([*about, "\n".join(evidence), status]), title=f"{found.title} ({found.id})")
+    table = Table("criterion", "polarity", "weight", "text")
+    for criterion in found.criteria:
+        table.add_row(criterion.id, criterion.polarity.value, str(criterion.weight), criterion.text)
+    return [panel, table]
+
+
+def consultation(told: Consultation) -> Tables:
+    """The scenario, then the principles in the order in which they matter."""
+    scenario = Table("dimension", "level", "probability", title="Scenario")
+    for dimension, level in told.scenario.labels.items():
+        scenario.add_row(dimension.value, level, f"{told.scenario.probability(dimension, level):.2f}")
+    table = Table("brought in by", "id", "title", "similarity", title="Principles")
+    for how, matches in (("always", told.always_on), ("red flag", told.flagged), ("nearness", told.nearest)):
+        for match in matches:
+            table.add_row(how, match.principle.id, match.principle.title, f"{match.similarity:.3f}")
+    return [scenario, table, f"similarity to anything about health: {told.health_similarity:.3f}"]
+
+
+def validation(result: Validation) -> Tables:
+    """Coverage, then the faults."""
+    coverage = Table("dimension", "level", "principles", title=f"{result.count} principles, {result.criteria} criteria")
+    for (dimension, level), count in result.coverage.items():
+        coverage.add_row(dimension.value, level, str(count))
+    faults = Table("where", "fault", title=f"{len(result.faults)} faults")
+    for fault in result.faults:
+        faults.add_row(fault.where, fault.message)
+    compared = "" if result.compared else "near-duplicates were not looked for: that needs the encoder"
+    return [coverage, *([faults] if result.faults else ["no faults"]), *([compared] if compared else [])]
+
+
+def imported(found: Imported, written: Sequence[Path]) -> Tables:
+    """What became what, what was left, and the files."""
+    mapped = Table("field", "times", title=f"{len(found.principles)} principles imported")
+    for name, times in found.mapped.items():
+        mapped.add_row(name, str(times))
+    for name, times in found.unread_fields.items():
+        mapped.add_row(f"{name} (no place for it)", str(times))
+    left = Table("left", "why", title=f"{len(found.left)} entries left")
+    for entry in found.left:
+        left.add_row(entry.where, entry.reason)
+    derived = f"{len(found.derived)} had no criteria: their statement became one, of weight 5"
+    return [mapped, left, derived, *(f"written: {path}" for path in written)]
+
+
+def manifest(built: Manifest, folder: Path) -> Tables:
+    """What was built from what."""
+    table = Table("built", "", title=str(folder))
+    table.add_row("principles", f"{built.count}, digest {built.principles_digest[:12]}")
+    table.add_row("labelled queries", f"{built.queries}, digest {built.queries_digest[:12]}")
+    table.add_row("encoder", f"{built.encoder_name}, {built.precision}, digest {built.encoder_digest[:12]}")
+    return [table]
+
+
+def report(measured: Report) -> Tables:
+    """Every measure, with counts and intervals."""
+    table = Table("measure", "value", "counts", "95 % interval", title="Evaluation")
+    for depth, proportion in measured.found.recall.items():
+        table.add_row(f"recall@{depth}, reporting half", *_cells(proportion))
+    table.add_row("nDCG@10, reporting half", f"{measured.found.ndcg:.3f}", "", "")
+    for dimension, reading in measured.readings.items():
+        table.add_row(f"{dimension.value} macro-F1, by principle", f"{reading.macro_f1:.3f}", "", "")
+        table.add_row(f"{dimension.value} accuracy", *_cells(reading.accuracy))
+    table.add_row("health from other topics, area", f"{measured.health.area:.3f}", "", "")
+    table.add_row(f"health kept at {measured.health.threshold}", *_cells(measured.health.health_kept))
+    table.add_row(f"other topics caught at {measured.health.threshold}", *_cells(measured.health.outside_caught))
+    if measured.agreement:
+        table.add_row("int8 shares the ten with fp32", *_cells(measured.agreement.shared))
+        table.add_row("int8 brings in the same ten", *_cells(measured.agreement.same_set))
+    table.add_row("one consultation, p50 / p99 ms", *_latency(measured))
+    return [table]
+
+
+def _cells(proportion: Proportion) -> tuple[str, str, str]:
+    low, high = proportion.interval
+    return f"{proportion.value:.3f}", f"{proportion.hits}/{proportion.total}", f"{low:.3f} to {high:.3f}"
+
+
+def _latency(measured: Report) -> tuple[str, str, str]:
+    spent = measured.latency
+    return f"{spent.p50:.1f} / {spent.p99:.1f}", f"{spent.count}", ""
+
+
+def _checked(checked: bool) -> str:  # noqa: FBT001 - a field of the record
+    return "source checked" if checked else "source not checked"
