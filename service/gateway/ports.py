@@ -14,6 +14,7 @@ class Quotas(Protocol):
 
         Raises:
             QuotaExceeded: the minute's quota is used up; says when to come again.
+
         """
         ...
 

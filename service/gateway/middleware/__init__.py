@@ -1,1 +1,1 @@
-"""What happens to every request before and after its route: ids, limits, keys, headers, counts."""
+"""What every request passes on its way in and out: plain ASGI, so that streams pass untouched."""

@@ -1,0 +1,141 @@
+"""An enquiry becomes what is given back: quota, cache, room, pipeline, ledger and metrics, in that order."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+import orjson
+from starlette.requests import Request
+
+from service.domain.answer import Answer, Outcome
+from service.domain.conversation import ToolCall
+from service.domain.enquiry import Enquiry, Options
+from service.gateway.account import count, entry, keyed_digest, log, repeat_entry
+from service.gateway.desk import Desk
+from service.gateway.gate import Gate
+from service.gateway.replies import STAGES, ChatReply, chat_reply, usage_reply
+from service.observability.logs import event
+from service.pipeline.orchestrator import Watcher
+from service.prompts.digest import prompts_digest
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What is given back: the JSON of POST /chat, and what only the OpenAI route says."""
+
+    reply: ChatReply
+    finish_reason: str = "stop"
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+Work = Callable[[Watcher | None], Awaitable[Given]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """The way of every enquiry that costs model calls."""
+
+    desk: Desk
+    gate: Gate
+
+    @asynccontextmanager
+    async def admitted(self, enquiry: Enquiry) -> AsyncIterator[Work]:
+        """The right to have this enquiry answered, once, inside the context.
+
+        Raises:
+            QuotaExceeded: the tenant has used up its minute.
+            Overloaded: the gateway holds as many requests as it can.
+
+        """
+        await self.desk.quotas.take(enquiry.tenant)
+        if repeat := await self._repeat(enquiry):
+            yield repeat
+            return
+        with self.gate.ticket():
+
+            async def work(watcher: Watcher | None) -> Given:
+                async with self.gate.place(enquiry.deadline):
+                    answer = await self.desk.orchestrator.answer(enquiry, watcher=watcher)
+                given = await self._accounted(answer)
+                await self._keep(answer, given)
+                return given
+
+            yield work
+
+    async def answer(self, enquiry: Enquiry) -> Given:
+        """The whole way, with nobody watching."""
+        async with self.admitted(enquiry) as work:
+            return await work(None)
+
+    async def check(self, enquiry: Enquiry, text: str, *, revise: bool) -> Given:
+        """The same for an answer that some other model wrote; without `revise` it is judged and left as it is."""
+        if not revise:
+            enquiry = replace(enquiry, options=_judged_only(enquiry.options))
+        await self.desk.quotas.take(enquiry.tenant)
+        with self.gate.ticket():
+            async with self.gate.place(enquiry.deadline):
+                answer = await self.desk.orchestrator.check(enquiry, text)
+            return await self._accounted(answer)
+
+    async def _accounted(self, answer: Answer) -> Given:
+        """Written down before it leaves."""
+        await self.desk.ledger.record(entry(answer, key=self.desk.audit_key))
+        count(self.desk.metrics, answer)
+        log(answer)
+        return Given(chat_reply(answer), answer.finish_reason, answer.tool_calls)
+
+    async def _repeat(self, enquiry: Enquiry) -> Work | None:
+        """The work of giving a cached answer again, where there is one."""
+        if self.desk.cache is None:
+            return None
+        kept = await self.desk.cache.get(self._key(enquiry))
+        self.desk.metrics.cache.labels("miss" if kept is None else "hit").inc()
+        if kept is None:
+            return None
+        reply: ChatReply = orjson.loads(kept)
+
+        async def work(_: Watcher | None) -> Given:
+            await self.desk.ledger.record(repeat_entry(enquiry, of=reply["id"], key=self.desk.audit_key))
+            event("repeated", id=enquiry.id, tenant=enquiry.tenant.name, of=reply["id"])
+            return Given(_again(reply, enquiry))
+
+        return work
+
+    async def _keep(self, answer: Answer, given: Given) -> None:
+        """Only what was released whole, and says all in its text, is given again."""
+        whole = answer.outcome is Outcome.RELEASED and given.finish_reason == "stop" and not given.tool_calls
+        if self.desk.cache is not None and whole:
+            await self.desk.cache.put(self._key(answer.assessment.enquiry), orjson.dumps(given.reply))
+
+    def _key(self, enquiry: Enquiry) -> str:
+        """A digest of all that the answer depends on."""
+        asked = (enquiry.tenant, enquiry.conversation, enquiry.audience, enquiry.options, enquiry.sampling)
+        made_with = (
+            self.desk.edition(),
+            prompts_digest(),
+            self.desk.orchestrator.engine.abilities.model,
+            self.desk.service_version,
+        )
+        return keyed_digest(self.desk.audit_key, "cache", (asked, enquiry.shape, made_with))
+
+
+def answering_of(request: Request) -> Answering:
+    """The one of this web application."""
+    answering: Answering = request.app.state.answering
+    return answering
+
+
+def _judged_only(options: Options) -> Options:
+    return replace(options, max_revisions=0)
+
+
+def _again(reply: ChatReply, enquiry: Enquiry) -> ChatReply:
+    """A cached answer under its new name; it took no model call."""
+    return {
+        **reply,
+        "id": enquiry.id,
+        "created": int(time.time()),
+        "usage": usage_reply({}),
+        "timings_ms": dict.fromkeys(STAGES, 0.0),
+    }

@@ -1,0 +1,44 @@
+"""What OpenAPI says of a route: its body, which is read by hand, its replies and its errors."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from service.gateway.errors import ErrorReply
+from service.gateway.reading import Body
+
+_REF = "#/components/schemas/{model}"
+_bodies: dict[str, type[Body]] = {}
+
+
+def documented(reply: Any, *bodies: type[Body], stream: bool = False) -> dict[str, Any]:
+    """Keyword arguments for a route's decorator. `reply` is the type of its JSON; any of `bodies` may be sent."""
+    ok: dict[str, Any] = {"model": reply}
+    if stream:
+        ok["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    said: dict[str, Any] = {"responses": {200: ok, "4XX": {"model": ErrorReply}, "5XX": {"model": ErrorReply}}}
+    if bodies:
+        _bodies.update({body.__name__: body for body in bodies})
+        refs = [{"$ref": _REF.format(model=body.__name__)} for body in bodies]
+        schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
+        said["openapi_extra"] = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    return said
+
+
+def openapi_of(web: FastAPI) -> Callable[[], dict[str, Any]]:
+    """The function that gives the whole description, made once."""
+
+    def openapi() -> dict[str, Any]:
+        if web.openapi_schema is None:
+            made = get_openapi(
+                title=web.title, version=web.version, description=web.description, routes=web.routes, tags=[]
+            )
+            _, bodies = models_json_schema([(b, "validation") for b in _bodies.values()], ref_template=_REF)
+            made.setdefault("components", {}).setdefault("schemas", {}).update(bodies["$defs"])
+            web.openapi_schema = made
+        return web.openapi_schema
+
+    return openapi

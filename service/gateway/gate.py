@@ -1,0 +1,61 @@
+"""The gate: so many answers are worked on at once, so many wait, and the rest are told to come again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from service.domain.deadline import Deadline
+from service.domain.errors import Overloaded
+from service.observability.metrics import Metrics
+
+_COME_AGAIN_S = 5.0
+
+
+class Gate:
+    """`running` answers at once and `queued` waiting; first come, first served."""
+
+    def __init__(self, *, running: int, queued: int, metrics: Metrics) -> None:
+        self._room = asyncio.Semaphore(running)
+        self._limit = running + queued
+        self._inside = 0
+        self._metrics = metrics
+
+    @contextmanager
+    def ticket(self) -> Iterator[None]:
+        """The right to wait for a place, for as long as the context lasts.
+
+        Raises:
+            Overloaded: as many hold one as may.
+
+        """
+        if self._inside >= self._limit:
+            raise Overloaded("the gateway has as many requests as it can hold", retry_after_s=_COME_AGAIN_S)
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+    @asynccontextmanager
+    async def place(self, deadline: Deadline) -> AsyncIterator[None]:
+        """A place to work at.
+
+        A request whose deadline passes while it waits goes on without one: the pipeline sees that there is no time
+        left, does no work, and answers as the tenant's policy says, which no error could.
+        """
+        has_place = await self._wait(deadline)
+        self._metrics.running.inc()
+        try:
+            yield
+        finally:
+            self._metrics.running.dec()
+            if has_place:
+                self._room.release()
+
+    async def _wait(self, deadline: Deadline) -> bool:
+        with self._metrics.waiting.track_inprogress():
+            try:
+                async with asyncio.timeout(deadline.remaining()):
+                    return await self._room.acquire()
+            except TimeoutError:
+                return False

@@ -1,0 +1,124 @@
+"""A request's bytes become a checked body; what is wrong is named by its field, never by what was written in it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.requests import Request
+
+from service.domain.errors import InvalidRequest
+
+MAX_DEPTH = 64
+# Names of fields that may be repeated in a message; anything else could be a person's words.
+_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+_SAID = {"missing": "is missing", "extra_forbidden": "is not a field that is known here"}
+
+Path = tuple[str | int, ...]
+
+
+class Body(BaseModel):
+    """A part of a request: unknown fields are refused, and no value is bent into another type."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+B = TypeVar("B", bound=Body)
+
+
+async def read(request: Request, model: type[B]) -> B:
+    """The request's body.
+
+    Raises:
+        InvalidRequest: it is not UTF-8, not JSON, not an object, too deep, or a field is wrong.
+        TooLarge: it is longer than the limit.
+
+    """
+    return checked(parsed(await request.body()), model)
+
+
+def parsed(raw: bytes) -> dict[str, Any]:
+    """The JSON object in these bytes.
+
+    Raises:
+        InvalidRequest: there is none.
+
+    """
+    if not raw.strip():
+        raise InvalidRequest("the body is empty: send a JSON object")
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(_unparsed(raw, error), code="invalid_json") from None  # the cause would hold the text
+    if not isinstance(value, dict):
+        raise InvalidRequest("the body must be a JSON object", code="invalid_json")
+    if fault := _fault(value, depth=0):
+        said, path = fault
+        raise InvalidRequest(f"{written(path)} {said}", param=written(path))
+    return value
+
+
+def checked(value: dict[str, Any], model: type[B]) -> B:
+    """The body as a record.
+
+    Raises:
+        InvalidRequest: a field is missing, unknown, of the wrong type or out of range.
+
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        raise _invalid(found) from None  # the cause would hold the text
+
+
+def written(path: Sequence[str | int]) -> str:
+    """A path as `messages[3].role`."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{_safe(step)}" for step in path)
+    return "".join(steps).removeprefix(".")
+
+
+def _unparsed(raw: bytes, error: orjson.JSONDecodeError) -> str:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as undecoded:
+        return f"the body is not UTF-8 (byte {undecoded.start})"
+    return f"the body is not valid JSON (line {error.lineno}, column {error.colno})"
+
+
+def _fault(value: object, *, depth: int) -> tuple[str, Path] | None:
+    """What is wrong with a JSON value whatever its field is, and where."""
+    if depth > MAX_DEPTH:
+        return f"is nested deeper than {MAX_DEPTH} levels", ()
+    match value:
+        case str():
+            return ("holds a NUL character", ()) if "\0" in value else None
+        case dict():
+            return _first_fault(value.items(), depth=depth)
+        case list():
+            return _first_fault(enumerate(value), depth=depth)
+        case _:
+            return None
+
+
+def _first_fault(items: Any, *, depth: int) -> tuple[str, Path] | None:
+    for step, item in items:
+        if fault := _fault(item, depth=depth + 1):
+            return fault[0], (step, *fault[1])
+    return None
+
+
+def _invalid(found: Sequence[ErrorDetails]) -> InvalidRequest:
+    first = found[0]
+    # A validator of a whole field may point further in than pydantic does.
+    at = written(first["loc"]) + str(first.get("ctx", {}).get("at", ""))
+    at = at.removeprefix(".")
+    said = _SAID.get(first["type"]) or first["msg"].replace("Input should", "should", 1)
+    others = f" ({len(found) - 1} more like it)" if len(found) > 1 else ""
+    return InvalidRequest(f"{at or 'the body'}: {said}{others}", param=at or None)
+
+
+def _safe(name: str) -> str:
+    return name if _NAME.fullmatch(name) else "?"

@@ -1,0 +1,48 @@
+"""The web application: routes, what every request passes, and errors as replies."""
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import Lifespan
+
+from service.domain.errors import GatewayError
+from service.gateway import chat, check, openai, operations, principles, screen
+from service.gateway.answering import Answering
+from service.gateway.desk import Desk
+from service.gateway.documented import openapi_of
+from service.gateway.errors import on_gateway_error, on_http_exception, on_validation_error
+from service.gateway.gate import Gate
+from service.gateway.middleware.body_limit import BodyLimit
+from service.gateway.middleware.edge import Edge
+from service.gateway.middleware.tenancy import Tenancy
+
+_ABOUT = (
+    "Every answer is drafted, judged against clinical principles, revised where it falls short, and carries the proof."
+)
+_ROUTERS = (chat.router, openai.router, check.router, screen.router, principles.router, operations.router)
+
+
+def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    """The application that serves this desk."""
+    web = FastAPI(
+        title="ClinAlign Gateway",
+        version=desk.service_version,
+        description=_ABOUT,
+        docs_url=None,  # the pages that FastAPI offers load their scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        exception_handlers={
+            GatewayError: on_gateway_error,
+            HTTPException: on_http_exception,
+            RequestValidationError: on_validation_error,
+        },
+    )
+    gate = Gate(running=desk.limits.max_running, queued=desk.limits.max_queued, metrics=desk.metrics)
+    web.state.answering = Answering(desk, gate)
+    for router in _ROUTERS:
+        web.include_router(router)
+    web.openapi = openapi_of(web)  # type: ignore[method-assign]
+    web.add_middleware(BodyLimit, most=desk.limits.max_body_bytes)  # the innermost; the last added is the outermost
+    web.add_middleware(Tenancy, tenants=desk.tenants)
+    web.add_middleware(Edge, metrics=desk.metrics)
+    return web
