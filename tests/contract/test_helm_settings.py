@@ -154,19 +154,14 @@ def test_the_trial_valkey_starts_from_its_script_and_lets_nobody_in_without_the_
     port = free_port()
     # Valkey's parent reads the same configuration; the port is ours.
     ours = script.replace("valkey-server", required("redis-server")).replace("<<CONF\n", f"<<CONF\nport {port}\n")
-    with subprocess.Popen(
-        ["sh", "-c", ours], cwd=tmp_path, env={"VALKEY_PASSWORD": "word"}, stdout=subprocess.DEVNULL
-    ) as server:
+    environment = {"VALKEY_PASSWORD": "word"}
+    with subprocess.Popen(["sh", "-c", ours], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
-            client = redis.Redis(port=port, password="word", retry=Retry(ConstantBackoff(0.05), 100))
-            assert client.ping()
-            assert client.config_get("maxmemory*") == client.config_get("maxmemory*") | {
-                "maxmemory": str(256 * 2**20),
-                "maxmemory-policy": "volatile-ttl",
-            }
-            with pytest.raises(redis.AuthenticationError):
-                redis.Redis(port=port).ping()
-            client.close()
+            with redis.Redis(port=port, password="word", retry=Retry(ConstantBackoff(0.05), 100)) as client:
+                assert client.ping()
+                assert client.config_get("maxmemory")["maxmemory"] == str(256 * 2**20)
+            with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+                stranger.ping()
         finally:
             server.terminate()
 
