@@ -132,8 +132,8 @@ class FakeDesk:
 
     script: Script = field(default_factory=plays)
     principles: FakePrinciples = field(default_factory=FakePrinciples)
-    tenants: Tenants = Tenants(open_to=Tenant("local"))
-    limits: Limits = Limits()
+    tenants: Tenants = field(default_factory=lambda: Tenants(open_to=Tenant("local")))
+    limits: Limits = field(default_factory=Limits)
     ready: tuple[bool, Sequence[str]] = (True, ())
     cache: Any = None
     ledger: Any = field(default_factory=MemoryLedger)
@@ -180,9 +180,9 @@ async def serving(web: FastAPI) -> AsyncIterator[str]:
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
-            while not server.started:
+            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.005)
-            yield "http://127.0.0.1:{}".format(listening.getsockname()[1])
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
             await task

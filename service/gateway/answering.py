@@ -1,9 +1,10 @@
 """An enquiry becomes what is given back: quota, cache, room, pipeline, ledger and metrics, in that order."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -29,7 +30,7 @@ class Given:
     tool_calls: tuple[ToolCall, ...] = ()
 
 
-Work = Callable[[Watcher | None], Awaitable[Given]]
+Work = Callable[[Watcher | None], Coroutine[Any, Any, Given]]
 
 
 @dataclass(frozen=True, slots=True)

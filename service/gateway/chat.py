@@ -37,29 +37,23 @@ async def chat(request: Request) -> Response:
 
 
 async def _events(answering: Answering, enquiry: Enquiry, *, provisional: bool) -> AsyncGenerator[bytes]:
-    follower = Follower(stages=True, provisional_drafts=provisional)
-    async with answering.admitted(enquiry) as work:
-        yield _stage("admitted")
-        async with aclosing(follower.follow(work, keep_alive_s=answering.desk.limits.keep_alive_s)) as signals:
-            async for signal in signals:
-                for piece in _told(signal):
-                    yield piece
+    follower = Follower(provisional_drafts=provisional)
+    async with aclosing(follower.follow(answering, enquiry)) as signals:
+        async for signal in signals:
+            for piece in _told(signal):
+                yield piece
 
 
 def _told(signal: Signal) -> tuple[bytes, ...]:
     match signal:
         case Stage(name):
-            return (_stage(name),)
+            return (sse.event({"stage": name}, name="stage"),)
         case Provisional(text):
             return (sse.event({"text": text}, name="provisional"),)
         case Silence():
             return (sse.comment("checking"),)
         case Given(reply):
             return (*sse.deltas(reply["answer"], _delta), sse.event(reply, name="answer"))
-
-
-def _stage(name: str) -> bytes:
-    return sse.event({"stage": name}, name="stage")
 
 
 def _delta(word: str) -> bytes:

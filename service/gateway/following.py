@@ -1,10 +1,11 @@
 """Work that is followed from outside: its stages, its silences, and its end."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-from service.gateway.answering import Given, Work
+from service.domain.enquiry import Enquiry
+from service.gateway.answering import Answering, Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,49 +27,50 @@ class Silence:
     """Nothing was heard for as long as a proxy may wait."""
 
 
+_BEFORE_DRAFT = Stage("retrieve")
 Signal = Stage | Provisional | Silence | Given
 
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Watches the pipeline. Hears stages where `stages`, and the draft itself only where `provisional_drafts`."""
+    """Watches the pipeline. Hears the draft itself only where `provisional_drafts`."""
 
-    stages: bool = False
     provisional_drafts: bool = False
     heard: asyncio.Queue[Stage | Provisional | None] = field(default_factory=asyncio.Queue)
 
     def stage(self, name: str) -> None:
         """Hear that a stage began."""
-        if self.stages:
-            self.heard.put_nowait(Stage(name))
+        self.heard.put_nowait(Stage(name))
 
     def provisional(self, text: str) -> None:
         """Hear a piece of the draft."""
         if self.provisional_drafts:
             self.heard.put_nowait(Provisional(text))
 
-    async def follow(self, work: Work, *, keep_alive_s: float) -> AsyncGenerator[Signal]:
-        """Each signal as it comes, and last of all what is given. Closing the iterator ends the work."""
-        task = asyncio.ensure_future(_run(work, self))
-        task.add_done_callback(lambda _: self.heard.put_nowait(None))
+    async def follow(self, answering: Answering, enquiry: Enquiry) -> AsyncGenerator[Signal]:
+        """Have an enquiry answered: each signal as it comes, and last of all what is given.
+
+        Nothing is told before the draft begins, or a first silence: what is refused until then, such as a
+        conversation that does not fit the model, can still be an ordinary error reply. Closing the iterator ends the
+        work.
+        """
+        async with answering.admitted(enquiry) as work:
+            task = asyncio.create_task(work(self))
+            task.add_done_callback(lambda _: self.heard.put_nowait(None))
+            held: tuple[Signal, ...] = ()
+            try:
+                while (signal := await self._hear(within_s=answering.desk.limits.keep_alive_s)) is not None:
+                    told, held = ((), (signal,)) if signal == _BEFORE_DRAFT else ((*held, signal), ())
+                    for one in told:
+                        yield one
+                yield task.result()
+            finally:
+                task.cancel()
+                await asyncio.wait({task})
+
+    async def _hear(self, *, within_s: float) -> Stage | Provisional | Silence | None:
         try:
-            while (signal := await _within(keep_alive_s, self.heard.get)) is not None:
-                yield signal
-            yield task.result()
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-
-
-async def _run(work: Work, follower: Follower) -> Given:
-    return await work(follower)
-
-
-async def _within(
-    seconds: float, hear: Callable[[], Awaitable[Stage | Provisional | None]]
-) -> Stage | Provisional | Silence | None:
-    try:
-        async with asyncio.timeout(seconds):
-            return await hear()
-    except TimeoutError:
-        return Silence()
+            async with asyncio.timeout(within_s):
+                return await self.heard.get()
+        except TimeoutError:
+            return Silence()

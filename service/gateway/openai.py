@@ -1,6 +1,6 @@
 """POST /v1/chat/completions and GET /v1/models: what OpenAI's clients know, with nothing unjudged behind it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 
 from fastapi import APIRouter, Request
@@ -15,7 +15,7 @@ from service.gateway.connected import while_connected
 from service.gateway.documented import documented
 from service.gateway.enquiring import enquire
 from service.gateway.errors import error_reply, json_response
-from service.gateway.following import Follower
+from service.gateway.following import Follower, Signal
 from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.openai_body import CompletionBody, wanted_of
 from service.gateway.openai_reply import Chunks, CompletionReply, completion_reply
@@ -99,12 +99,19 @@ async def _events(answering: Answering, enquiry: Enquiry, body: CompletionBody) 
         usage=bool(body.stream_options and body.stream_options.include_usage),
         parallel=body.parallel_tool_calls is not False,
     )
-    async with answering.admitted(enquiry) as work:
+    async with aclosing(Follower().follow(answering, enquiry)) as signals:
+        first = await anext(signals)
         yield chunks.role()
-        async with aclosing(Follower().follow(work, keep_alive_s=answering.desk.limits.keep_alive_s)) as signals:
-            async for signal in signals:
-                for piece in chunks.answer(signal) if isinstance(signal, Given) else (sse.comment("checking"),):
-                    yield piece
+        for piece in _told(chunks, first):
+            yield piece
+        async for signal in signals:
+            for piece in _told(chunks, signal):
+                yield piece
+
+
+def _told(chunks: Chunks, signal: Signal) -> Iterable[bytes]:
+    """A comment for whatever is not the answer: the stream stays open, and says nothing."""
+    return chunks.answer(signal) if isinstance(signal, Given) else (sse.comment("checking"),)
 
 
 def _failed(error: GatewayError) -> bytes:

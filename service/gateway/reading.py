@@ -85,6 +85,8 @@ def _unparsed(raw: bytes, error: orjson.JSONDecodeError) -> str:
         raw.decode()
     except UnicodeDecodeError as undecoded:
         return f"the body is not UTF-8 (byte {undecoded.start})"
+    if "depth limit" in error.msg:
+        return f"the body is nested deeper than {MAX_DEPTH} levels"
     return f"the body is not valid JSON (line {error.lineno}, column {error.colno})"
 
 
@@ -116,7 +118,7 @@ def _invalid(found: Sequence[ErrorDetails]) -> InvalidRequest:
     at = written(first["loc"]) + str(first.get("ctx", {}).get("at", ""))
     at = at.removeprefix(".")
     said = _SAID.get(first["type"]) or first["msg"].replace("Input should", "should", 1)
-    others = f" ({len(found) - 1} more like it)" if len(found) > 1 else ""
+    others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return InvalidRequest(f"{at or 'the body'}: {said}{others}", param=at or None)
 
 
