@@ -25,7 +25,9 @@ _TOKEN = re.compile(
 _APOSTROPHES = frozenset("'\u2019\u2018\u02bc\u0060\u00b4\u201b")
 _MARKS = re.compile("[\u0300-\u036f\u064b-\u065f\u0670\u0640]")
 # Arabic letters that writers exchange freely.
-_EXCHANGED = str.maketrans({"\u0629": "\u0647", "\u0649": "\u064a", "\u061f": "?", "\u06cc": "\u064a", "\u06a9": "\u0643"})
+_EXCHANGED = str.maketrans(
+    {"\u0629": "\u0647", "\u0649": "\u064a", "\u061f": "?", "\u06cc": "\u064a", "\u06a9": "\u0643"}
+)
 
 
 @dataclass(frozen=True, slots=True)

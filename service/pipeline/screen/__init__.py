@@ -1,0 +1,85 @@
+"""Screen: the conversation comes in, red flags and what must be said about them go out, without a model.
+
+Rules in `families/*.yaml` are phrases and sets of phrases; `context` drops what is denied, long over, supposed or
+asked about in general. A second source of flags, such as a learned head, may add its own records: `duty` reads
+nothing but their family.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from service.domain.assessment import RedFlag, Span
+from service.domain.conversation import Conversation
+from service.domain.enquiry import Audience
+from service.pipeline.screen.advice import Advice, read_advice
+from service.pipeline.screen.language import language_of
+from service.pipeline.screen.rules import Match, Rulebook, compile_rules
+from service.pipeline.screen.sources import read_sources
+from service.pipeline.screen.text import Words, words_of
+
+__all__ = ["Screen", "language_of"]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """The rules of the package and of `folder`, with the numbers of `region` (a key of regions.yaml).
+
+    `language` is spoken where `duty` is not told one; None: that of the latest question.
+
+    Raises:
+        SettingsError: a rule file, an advice file or the region is wrong.
+
+    """
+
+    region: str = "generic"
+    language: str | None = None
+    folder: Path | None = None
+    _rulebook: Rulebook = field(init=False, repr=False, compare=False)
+    _advice: Advice = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rulebook, advice = _load(self.region, self.folder)
+        object.__setattr__(self, "_rulebook", rulebook)
+        object.__setattr__(self, "_advice", advice)
+
+    def screen(self, conversation: Conversation, *, audience: Audience | None) -> tuple[RedFlag, ...]:
+        """At most one flag per family, in the order in which they stand in the conversation."""
+        words = words_of(conversation)
+        language = self.language or language_of(conversation.question)
+        first: dict[str, Match] = {}
+        for match in self._rulebook.matches(words):
+            held = first.setdefault(match.rule.family, match)
+            if match.evidence < held.evidence:
+                first[match.rule.family] = match
+        return tuple(
+            RedFlag(
+                family=match.rule.family,
+                evidence=_span(words, match.evidence),
+                advice=self._advice.say([match.rule.family], audience=audience, language=language),
+            )
+            for match in sorted(first.values(), key=lambda match: match.evidence)
+        )
+
+    def duty(self, flags: Sequence[RedFlag], *, audience: Audience | None, language: str | None = None) -> str:
+        """The words to put before the answer: one call to action for all flags. Empty without flags.
+
+        Only Audience.CLINICIAN is given a clinical prompt: where nobody said who reads, it may be a patient.
+        """
+        families = [flag.family for flag in flags]
+        return self._advice.say(families, audience=audience, language=language or self.language)
+
+
+def _span(words: Words, evidence: tuple[int, int]) -> Span:
+    first, last = evidence
+    return Span(words.messages[first], words.starts[first], words.ends[last - 1])
+
+
+@cache
+def _load(region: str, folder: Path | None) -> tuple[Rulebook, Advice]:
+    folders = [files(__name__), *([folder] if folder else [])]
+    sources = read_sources(folders)
+    families = [family.name for family in sources.families]
+    return compile_rules(sources), read_advice(folders, region=region, families=families)

@@ -1,0 +1,77 @@
+"""Language: which language a text seems to be written in, from its script and its commonest words."""
+
+import re
+from collections import Counter
+from typing import Final
+
+from service.pipeline.screen.text import words_in
+
+OTHER: Final = "other"
+_SCRIPTS: Final = (
+    ("ja", re.compile("[\u3040-\u30ff]")),
+    ("ko", re.compile("[\u1100-\u11ff\uac00-\ud7af]")),
+    ("zh", re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")),
+    ("ar", re.compile("[\u0600-\u06ff]")),
+    ("hi", re.compile("[\u0900-\u097f]")),
+    ("ru", re.compile("[\u0400-\u04ff]")),
+    ("bn", re.compile("[\u0980-\u09ff]")),
+    ("ta", re.compile("[\u0b80-\u0bff]")),
+    ("te", re.compile("[\u0c00-\u0c7f]")),
+    ("th", re.compile("[\u0e00-\u0e7f]")),
+    ("el", re.compile("[\u0370-\u03ff]")),
+    ("he", re.compile("[\u0590-\u05ff]")),
+)
+_LATIN: Final = re.compile("[A-Za-z\u00c0-\u024f]")
+# Words that are frequent in one language and rare in the others; accents are dropped, as everywhere in the screen.
+_COMMON: Final = {
+    "en": "the and is my i im have has with what for you it can do does he she her his of a to should after how are was "
+    "pain chest doctor cant help been not now please this that when patient feel need baby",
+    "es": "el la los las un una que de mi me es y con por para tengo estoy tiene esta pero muy dolor como no hijo mucho "
+    "hace puedo si del al ayuda siento su",
+    "fr": "le la les un une des je j ai mon ma mes est et avec pour que qui il elle dans pas ne depuis mal fait suis au "
+    "du sur quoi c mal tres douleur",
+    "de": "der die das und ich mein meine ist nicht habe hat mit ein eine seit zu er sie es im kann auf starke schmerzen "
+    "was wie sehr bin den",
+    "pt": "o a os as um uma que de meu minha e com por para estou tenho esta nao mas muito dor como filho faz do da em "
+    "posso peito ele ela",
+    "it": "il lo la gli le un una che di mio mia e con per sono ho ha non ma molto dolore come da nel mi della",
+    "nl": "de het een en ik mijn is niet heb heeft met voor dat hij zij op pijn wat van veel erg",
+    "tr": "bir ve bu icin cok benim var ne ile agri agrim nasil mi degil ama",
+    "pl": "i w na nie jest mam mnie boli z do sie co jak bardzo moj moja od",
+    "vi": "toi bi va la co khong cua dau con cho mot rat nguoi",
+    "id": "saya dan yang di ini itu dengan untuk tidak sakit anak apa bisa dari",
+    "sw": "na ya wa ni mimi yangu nina maumivu sana kwa mtoto nini je",
+}
+_SETS: Final = {language: frozenset(words.split()) for language, words in _COMMON.items()}
+_ENOUGH: Final = 600  # characters are plenty to tell
+_FEW: Final = 5  # words that may all be terms and abbreviations, whatever the language
+
+
+def language_of(text: str) -> str:
+    """ISO 639-1 code of the likeliest language of the text, or `other` where nothing tells it apart.
+
+    Five words or more in Latin script, none of them known, are `other`; fewer, or no letter at all, are `en`.
+    """
+    text = text[:_ENOUGH]
+    counts = {language: len(script.findall(text)) for language, script in _SCRIPTS}
+    latin = len(_LATIN.findall(text))
+    likeliest = max(counts, key=lambda language: counts[language])
+    if counts["ja"] and counts["ja"] * 10 >= counts["zh"]:
+        likeliest = "ja"
+    # A character of a spaceless script carries as much as several Latin letters.
+    heavier = 3 if likeliest in {"zh", "ja"} else 1
+    if counts[likeliest] * heavier > latin:
+        return likeliest
+    return _latin_language(text) if latin else "en"
+
+
+def _latin_language(text: str) -> str:
+    texts = words_in(text.replace("'", " ").replace("\u2019", " ")).texts
+    scores: Counter[str] = Counter()
+    for word in texts:
+        for language, common in _SETS.items():
+            scores[language] += word in common
+    language, score = scores.most_common(1)[0]
+    if not score:
+        return "en" if len(texts) < _FEW else OTHER
+    return "en" if scores["en"] == score else language

@@ -1,0 +1,136 @@
+"""Rules: compiled once, then matched against a conversation's words in one pass."""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from service.domain.errors import SettingsError
+from service.pipeline.screen.context import Context, apart, inside
+from service.pipeline.screen.phrases import Hit, Phrasebook, PhraseRejected
+from service.pipeline.screen.sources import CueKind, Dismissal, Rule, Sources
+from service.pipeline.screen.text import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that holds, and the words [first, last) of one message that show it."""
+
+    rule: Rule
+    evidence: Hit
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Compiled rules. A group is the phrases of one part of a rule, of an exception or of a cue, known by a number."""
+
+    phrasebook: Phrasebook
+    rules: tuple[tuple[Rule, tuple[int, ...]], ...]
+    excepted: Mapping[str, tuple[int, ...]]
+    cues: Mapping[str, Mapping[CueKind, int]]
+
+    def matches(self, words: Words) -> Iterator[Match]:
+        """The rules that hold for these words, in the order of the files."""
+        hits = self.phrasebook.find(words)
+        survey = _Survey(self, words, hits)
+        for rule, groups in self.rules:
+            if all(group in hits for group in groups) and (evidence := survey.evidence(rule, groups)):
+                yield Match(rule, evidence)
+
+
+class _Survey:
+    """One conversation's hits, and which of them stand."""
+
+    def __init__(self, rulebook: Rulebook, words: Words, hits: Mapping[int, Sequence[Hit]]) -> None:
+        self._rulebook, self._words, self._hits = rulebook, words, hits
+        self._contexts: dict[str, Context] = {}
+        self._judged: dict[tuple[str, Hit], frozenset[Dismissal]] = {}
+
+    def evidence(self, rule: Rule, groups: Sequence[int]) -> Hit | None:
+        """The first words that show the rule, or None where no full set of groups stands."""
+        anchors, *others = (self._standing(rule, group) for group in groups)
+        for anchor in anchors:
+            partners = [self._partner(anchor, hits, within=rule.within) for hits in others]
+            if None not in partners:
+                return self._hull([anchor, *(hit for hit in partners if hit is not None)])
+        return None
+
+    def _standing(self, rule: Rule, group: int) -> list[Hit]:
+        taken = {g: self._hits.get(g, ()) for g in self._rulebook.excepted.get(rule.family, ())}
+        excepted = apart([hit for hits in taken.values() for hit in hits])
+        return [
+            hit
+            for hit in self._hits[group]
+            if not inside(hit, excepted) and self._dismissals(rule.language, hit) <= rule.stands
+        ]
+
+    def _dismissals(self, language: str, hit: Hit) -> frozenset[Dismissal]:
+        if (language, hit) not in self._judged:
+            self._judged[language, hit] = self._context(language).dismissals(hit)
+        return self._judged[language, hit]
+
+    def _context(self, language: str) -> Context:
+        if language not in self._contexts:
+            cues = self._rulebook.cues.get(language, {})
+            self._contexts[language] = Context(self._words, {k: self._hits.get(g, ()) for k, g in cues.items()})
+        return self._contexts[language]
+
+    def _partner(self, anchor: Hit, hits: Sequence[Hit], *, within: int | None) -> Hit | None:
+        """A hit of another group near enough to the anchor, in its message; anywhere where `within` is None."""
+        if within is None:
+            return hits[0] if hits else None
+        for hit in hits[bisect_left(hits, (anchor[0] - within, 0)) :]:
+            if hit[0] > anchor[0] + within:
+                return None
+            if self._words.messages[hit[0]] == self._words.messages[anchor[0]]:
+                return hit
+        return None
+
+    def _hull(self, hits: Sequence[Hit]) -> Hit:
+        """From the first to the last of the hits that share the latest message."""
+        latest = max(self._words.messages[first] for first, _ in hits)
+        shared = [hit for hit in hits if self._words.messages[hit[0]] == latest]
+        return min(first for first, _ in shared), max(last for _, last in shared)
+
+
+def compile_rules(sources: Sources) -> Rulebook:
+    """The rulebook of these sources.
+
+    Raises:
+        SettingsError: a phrase cannot be read; the message names file and rule.
+
+    """
+    groups = _Groups(sources)
+    return Rulebook(
+        phrasebook=groups.phrasebook,
+        rules=tuple(
+            (rule, tuple(groups.number(p, rule.language, where=f"{f.file}: {rule.id}") for p in rule.groups))
+            for f in sources.families
+            for rule in f.rules
+        ),
+        excepted={
+            f.name: tuple(groups.number(p, language, where=f"{f.file}: except") for language, p in f.excepted.items())
+            for f in sources.families
+        },
+        cues={
+            language: {kind: groups.number(p, language, where=f"cues {language}: {kind}") for kind, p in cues.items()}
+            for language, cues in sources.cues.items()
+        },
+    )
+
+
+class _Groups:
+    """Numbers the groups of phrases while the phrasebook grows."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.phrasebook = Phrasebook()
+        self._lists = sources.lists
+        self._count = 0
+
+    def number(self, phrases: Sequence[str], language: str, *, where: str) -> int:
+        self._count += 1
+        for phrase in phrases:
+            try:
+                self.phrasebook.add(phrase, group=self._count, lists=self._lists.get(language, {}))
+            except PhraseRejected as error:
+                raise SettingsError(f"{where}: {phrase!r}: {error}") from error
+        return self._count
