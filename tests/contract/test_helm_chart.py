@@ -145,7 +145,7 @@ def test_the_schema_and_the_documented_values_have_the_same_names() -> None:
 
     def names(node: dict[str, Any], schema: dict[str, Any], path: str) -> list[str]:
         if "$ref" in schema:
-            schema = SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[-1]]
+            schema = SCHEMA["definitions"][schema["$ref"].rsplit("/", 1)[-1]]
         known = schema.get("properties")
         # Free maps, and settings, whose names test_helm_settings compares with the gateway's own.
         if known is None or path == ".config":
