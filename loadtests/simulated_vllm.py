@@ -11,9 +11,9 @@ import math
 import re
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -37,7 +37,7 @@ _PRESENT_SHARE = 0.6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
-    """How fast and how large; times in seconds, lengths in tokens.
+    """How fast and how large; times in seconds, lengths in tokens. Edits are padded up to `edits_tokens`.
 
     The first token takes `ttft_s` and `prefill_s` for each prompt token that was not cached.
     """
@@ -47,6 +47,7 @@ class Simulation:
     prefill_s: float = 0.00005
     inter_token_s: float = 0.005
     answer_tokens: int = 120
+    edits_tokens: int = 0
     max_model_len: int = 8192
     max_running: int = 256
     cache_blocks: int = 65536
@@ -102,10 +103,14 @@ class _Writing:
 
 
 class SimulatedVllm:
-    """The app and what it counts. Serve it with `handler_cancellation=True`, so that it notices who went away."""
+    """The app and what it counts. Serve it with `handler_cancellation=True`, so that it notices who went away.
+
+    `presence` says how likely a criterion's thing is in a draft; it may be exchanged while serving.
+    """
 
     def __init__(self, simulation: Simulation | None = None) -> None:
         self.simulation = simulation or Simulation()
+        self.presence: Callable[[str, str], float] = shared_words
         self.counts = Counts()
         self._cache = PrefixCache(self.simulation.cache_blocks)
         self._room = asyncio.Semaphore(self.simulation.max_running)
@@ -165,7 +170,7 @@ class SimulatedVllm:
 
     def _think(self, body: dict[str, Any], prompt: list[str]) -> _Writing:
         cached = self._cache.read(prompt, salt=body.get("cache_salt", ""))
-        text, yes = _answer(body, tokens=self.simulation.answer_tokens)
+        text, yes = _answer(body, self.simulation, self.presence)
         pieces = _TOKEN.findall(text) or [""]
         limit = body.get("max_tokens") or body.get("max_completion_tokens") or len(pieces)
         self.counts.prompt_tokens += len(prompt)
@@ -245,7 +250,9 @@ def _rendered(body: dict[str, Any]) -> str:
     return f"{tools}{''.join(turns)}<assistant>\n"
 
 
-def _answer(body: dict[str, Any], *, tokens: int) -> tuple[str, float | None]:
+def _answer(
+    body: dict[str, Any], simulation: Simulation, presence: Callable[[str, str], float]
+) -> tuple[str, float | None]:
     """What to say, and the probability of yes where the question was a verdict."""
     messages = body["messages"]
     last = messages[-1].get("content") or ""
@@ -253,17 +260,17 @@ def _answer(body: dict[str, Any], *, tokens: int) -> tuple[str, float | None]:
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema") or {}
     names = schema.get("properties", {}).keys()
     if found := _VERDICT.search(last):
-        yes = _presence(found["criterion"], draft)
+        yes = presence(found["criterion"], draft)
         return _verdict(present=yes > 0.5, as_json="present" in names), yes
     if "edits" in names:
-        return write(tuple(_edits(last, draft))), None
+        return _padded(tuple(_edits(last, draft)), tokens=simulation.edits_tokens), None
     if schema:
         return orjson.dumps(_instance(schema)).decode(), None
     if draft and (wishes := _ADD.findall(last)):
         return f"{draft} {' '.join(wishes)}", None
     if last.endswith("Yes or No."):
         return "Yes", 0.9
-    return _prose(tokens), None
+    return _prose(simulation.answer_tokens), None
 
 
 def _verdict(*, present: bool, as_json: bool) -> str:
@@ -272,7 +279,7 @@ def _verdict(*, present: bool, as_json: bool) -> str:
     return "Yes" if present else "No"
 
 
-def _presence(criterion: str, draft: str) -> float:
+def shared_words(criterion: str, draft: str) -> float:
     """High where most of the criterion's longer words are in the draft."""
     words = {word.lower() for word in _WORD.findall(criterion)}
     said = {word.lower() for word in _WORD.findall(draft)}
@@ -287,8 +294,17 @@ def _edits(instruction: str, draft: str) -> Iterator[Edit]:
         yield Edit(Op.INSERT, len(sentences) - number, wish)
     forbidden = _TAKE_OUT.findall(instruction)
     if forbidden and len(sentences) > 1:
-        near = max(range(len(sentences)), key=lambda place: _presence(forbidden[0], sentences[place]))
+        near = max(range(len(sentences)), key=lambda place: shared_words(forbidden[0], sentences[place]))
         yield Edit(Op.DELETE, near + 1)
+
+
+def _padded(edits: Sequence[Edit], *, tokens: int) -> str:
+    """The reply, its last text lengthened until the whole has `tokens` tokens."""
+    missing = tokens - len(_TOKEN.findall(write(edits)))
+    if missing <= 0 or not edits or edits[-1].op is Op.DELETE:
+        return write(edits)
+    *others, last = edits
+    return write((*others, replace(last, text=f"{last.text} {_prose(missing).strip()}")))
 
 
 def _instance(schema: dict[str, Any]) -> Any:

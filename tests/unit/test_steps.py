@@ -86,6 +86,12 @@ def test_what_is_too_far_is_not_taken() -> None:
     assert select(hits(principle("far", similarity=0.1))) == ["always"]
 
 
+def test_half_fitting_principles_are_noise_where_one_fits_well() -> None:
+    near, half = principle("near", similarity=0.8), principle("half", similarity=0.5)
+    assert select(hits(near, half)) == ["always", "near"]
+    assert select(hits(half)) == ["always", "half"]
+
+
 def test_an_emergencys_demands_do_not_fall_on_a_routine_question() -> None:
     call = principle("call", dimension="urgency", level="emergent")
     assert "call" not in select(hits(call))
@@ -148,7 +154,7 @@ class Counter:
     def __init__(self, bytes_per_token: float | None = 4.0) -> None:
         self.bytes_per_token = bytes_per_token
 
-    async def complete(self, *_: object, **__: object) -> None:  # type: ignore[override]
+    async def complete(self, *_: object, **__: object) -> None:
         raise AssertionError
 
     async def count_tokens(self, text: str, *, deadline: Deadline) -> int | None:

@@ -1,19 +1,18 @@
-"""The command line: `clinalign ...`; other packages join it by the entry point `clinalign.commands`."""
+"""What a person can type: serve, chat, principles, evaluate, audit."""
 
 import asyncio
-import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
-from rich.console import Console
 
 from principles_store.cli import commands as principles
-from service.app import demonstrate, run
+from service.app import run
 from service.audit.ledger import verify
-from service.domain.errors import GatewayError
-from service.pipeline.screen import evaluation
+from service.cli.asking import ask_gateway
+from service.cli.showing import show
+from service.domain.errors import SettingsError
 from service.settings import read_settings
 
 commands = typer.Typer(
@@ -24,12 +23,10 @@ audit = typer.Typer(no_args_is_help=True, help="Read and check the ledger.")
 commands.add_typer(principles, name="principles")
 commands.add_typer(evaluate, name="evaluate")
 commands.add_typer(audit, name="audit")
-_out = Console()
-_err = Console(stderr=True)
 
 
 @commands.command()
-def serve(  # noqa: PLR0913 - each is an option a person types
+def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on; beyond loopback it needs API keys.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
     upstream: Annotated[str | None, typer.Option(help="Base URL of vLLM or any OpenAI-compatible server.")] = None,
@@ -38,7 +35,13 @@ def serve(  # noqa: PLR0913 - each is an option a person types
 ) -> None:
     """Serve the gateway."""
     settings = read_settings(host=host, port=port, upstream=upstream, model=model)
-    asyncio.run(run(settings, ask=ask))
+
+    async def first_question(address: str) -> None:
+        if ask is not None:
+            show(await ask_gateway(address, ask), question=ask)
+            typer.echo(f"\nServing on {address} (the console is at the same address). Ctrl-C ends it.")
+
+    asyncio.run(run(settings, when_ready=first_question))
 
 
 @commands.command()
@@ -46,36 +49,24 @@ def chat(
     question: str,
     url: Annotated[str, typer.Option(help="A running gateway.")] = "http://127.0.0.1:8080",
     key: Annotated[str | None, typer.Option(envvar="CLINALIGN_KEY", help="Its API key.")] = None,
+    *,
     as_json: Annotated[bool, typer.Option("--json", help="Print nothing but the reply's JSON.")] = False,
 ) -> None:
     """Ask a running gateway one question."""
-    asyncio.run(demonstrate(url, question, key=key, as_json=as_json))
-
-
-@evaluate.command()
-def redflags(
-    emergent: Annotated[Path, typer.Option(exists=True, help="JSONL with labels, or of emergencies.")],
-    routine: Annotated[Path, typer.Option(exists=True, help="JSONL of routine questions.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")] = False,
-) -> None:
-    """Sensitivity and false alarms of the red-flag rules."""
-    evaluation.command(emergent, routine, as_json=as_json)
+    reply = asyncio.run(ask_gateway(url, question, key=key))
+    if as_json:
+        typer.echo(orjson.dumps(reply, option=orjson.OPT_INDENT_2).decode())
+    else:
+        show(reply, question=question)
 
 
 @audit.command("verify")
-def audit_verify(path: Annotated[Path, typer.Argument(exists=True, help="The ledger's file.")]) -> None:
+def audit_verify(
+    path: Annotated[Path, typer.Argument(help="The ledger's file.")],
+) -> None:
     """Whether the ledger's chain is whole; exits 1 and names the first broken line otherwise."""
+    if not path.is_file():
+        raise SettingsError(f"no ledger at {path}")
     found = verify(path)
-    _out.print(found)
-    raise typer.Exit(0 if found.whole else 1)
-
-
-def main() -> None:
-    """Run the command line; an error that a person can act on is one line, not a trace."""
-    for point in entry_points(group="clinalign.commands"):
-        commands.add_typer(point.load(), name=point.name)
-    try:
-        commands()
-    except GatewayError as error:
-        _err.print(f"clinalign: {error}", style="bold red", markup=False, highlight=False)
-        sys.exit(1)
+    typer.echo(str(found))
+    raise typer.Exit(0 if found.intact else 1)

@@ -1,0 +1,58 @@
+"""`clinalign load ...`: measure, and write down what was measured."""
+
+import asyncio
+import os
+import platform
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from loadtests import embedded, examples, latency
+from loadtests.report import page
+
+commands = typer.Typer(no_args_is_help=True, help="Load and latency, measured against a simulated vLLM.")
+Report = Annotated[Path | None, typer.Option(help="Write the page there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")]
+
+
+@commands.command()
+def run(
+    rounds: Annotated[int, typer.Option(min=1, max=50)] = 5, report: Report = None, *, as_json: AsJson = False
+) -> None:
+    """Latency of a guarded answer over a plain one, and the figures of the embedded gateway."""
+    figures = asyncio.run(_measured(rounds))
+    text = page(figures["latency"], figures["embedded"], machine=_machine())
+    if report is not None:
+        report.write_text(text)
+    typer.echo(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode() if as_json else text)
+
+
+@commands.command("examples")
+def write_examples(
+    questions: Annotated[Path, typer.Argument(help="JSONL: `id`, `source`, `question` and perhaps `audience`.")],
+    url: Annotated[str, typer.Option(help="A running gateway.")] = "http://127.0.0.1:8080",
+    report: Annotated[Path, typer.Option(help="Write the page there.")] = Path("docs/examples.md"),
+    *,
+    hide_questions: Annotated[bool, typer.Option(help="Name questions by source and id only.")] = False,
+) -> None:
+    """Ask a running gateway each question, and print answers, verdicts and revisions as a page."""
+    text = asyncio.run(examples.page(examples.read(questions), url=url, hide_questions=hide_questions))
+    report.write_text(text)
+    typer.echo(f"{report} written")
+
+
+async def _measured(rounds: int) -> dict[str, Any]:
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("simulated vLLM", total=rounds)
+        samples = await latency.measure(rounds=rounds, progress=lambda n: progress.advance(task, n))
+        own = progress.add_task("everything embedded", total=len(embedded.QUESTIONS))
+        figures = await embedded.measure(progress=lambda n: progress.advance(own, n))
+    return {"latency": latency.summary(samples), "embedded": figures, "machine": _machine()}
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, no GPU"

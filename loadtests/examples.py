@@ -1,0 +1,91 @@
+"""Questions through POST /chat, as a page a reader can judge: answer, red flags, verdicts and what revision changed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+_HEAD = """# Examples
+
+Questions through `POST /chat` of the gateway as `make run` starts it, with the embedded demonstration checkpoint (some
+million parameters, trained on synthetic dialogues; **not for care**). Read them for what the guard does, not for
+advice. Written by `clinalign load examples`; nothing here was edited by hand.
+"""
+
+
+def read(questions: Path) -> list[dict[str, str]]:
+    """The rows of a JSONL file: `id`, `source`, `question` and perhaps `audience`."""
+    return [json.loads(line) for line in questions.read_text().splitlines() if line.strip()]
+
+
+async def page(rows: Sequence[Mapping[str, str]], *, url: str, hide_questions: bool) -> str:
+    """The page. With `hide_questions` a question is named by its source and id, for sets that may not be copied."""
+    async with aiohttp.ClientSession() as client:
+        parts = [await _example(client, url, row, number, hide=hide_questions) for number, row in enumerate(rows, 1)]
+    return "\n".join([_HEAD, *parts])
+
+
+async def _example(client: aiohttp.ClientSession, url: str, row: Mapping[str, str], number: int, *, hide: bool) -> str:
+    body: dict[str, Any] = {"messages": [{"role": "user", "content": row["question"]}]}
+    if "audience" in row:
+        body["audience"] = row["audience"]
+    async with client.post(f"{url}/chat", json=body) as reply:
+        reply.raise_for_status()
+        return _shown(row, await reply.json(), number, hide=hide)
+
+
+def _shown(row: Mapping[str, str], reply: Mapping[str, Any], number: int, *, hide: bool) -> str:
+    named = f"{row['source']}, {row['id']}"
+    asked = f"*{named}*" if hide else f"*{named}*\n\n{_quoted(row['question'])}"
+    outcome = reply["outcome"] + (f": {reply['outcome_reason']}" if reply["outcome_reason"] else "")
+    flags = ", ".join(flag["family"] for flag in reply["red_flags"]) or "none"
+    lines = [
+        f"## {number}. {outcome}",
+        "",
+        asked,
+        "",
+        f"Red flags: {flags}. Scenario: {', '.join(f'{k} {v}' for k, v in reply['scenario'].items())}.",
+        "",
+        "**Answer**",
+        "",
+        _quoted(reply["answer"] or "(nothing)"),
+        "",
+        "| criterion | weight | polarity | verdict | P(present) |",
+        "|---|---|---|---|---|",
+        *(_verdict(v) for v in reply["verdicts"]),
+        "",
+        *(_revision(r) for r in reply["revisions"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    probability = "" if verdict["probability"] is None else f"{verdict['probability']:.2f}"
+    cells = (*(verdict[name] for name in ("criterion", "weight", "polarity", "verdict")), probability)
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _revision(revision: Mapping[str, Any]) -> str:
+    ended = "accepted" if revision["accepted"] else f"left ({revision['reason']})"
+    after = "none" if revision["score_after"] is None else f"{revision['score_after']:.2f}"
+    scores = f"score {revision['score_before']:.2f} to {after}"
+    head = f"Revision {revision['round']} by {revision['style']}: {ended}; {scores}."
+    changed = "".join(_marked(piece["op"], piece["text"]) for piece in revision.get("diff") or ())
+    return f"{head}\n\n{_quoted(changed)}\n" if changed else f"{head}\n"
+
+
+def _marked(op: str, text: str) -> str:
+    match op:
+        case "insert":
+            return f"**{text.strip()}** "
+        case "delete":
+            return f"~~{text.strip()}~~ "
+        case _:
+            return text
+
+
+def _quoted(text: str) -> str:
+    return "\n".join(f"> {line}" for line in text.splitlines())

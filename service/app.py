@@ -1,0 +1,276 @@
+"""The composition root: settings become objects here, and a gateway that runs until it is told to stop."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import uvicorn
+from fastapi import FastAPI
+
+from principles_store.encoder import Precision
+from principles_store.errors import StoreError as StoreFailure
+from principles_store.store import PrinciplesStore
+from service.audit.ledger import FileLedger, MemoryLedger
+from service.console import routes as console
+from service.domain.deadline import Deadline
+from service.domain.enquiry import Tenant
+from service.domain.errors import EngineError, EngineRefused, EngineUnavailable, SettingsError
+from service.engines.embedded import EmbeddedEngine, EmbeddedModel
+from service.engines.endpoint import Endpoint
+from service.engines.openai_http import OpenAIEngine
+from service.gateway.desk import Desk, Tenants
+from service.gateway.desk import Limits as GatewayLimits
+from service.gateway.ports import AnswerCache, Ledger, Quotas
+from service.gateway.web import create_web
+from service.observability.logs import event, set_up
+from service.observability.metrics import Metrics
+from service.pipeline.judge import ModelJudge
+from service.pipeline.orchestrator import Limits, Orchestrator
+from service.pipeline.principles import StoredPrinciples
+from service.pipeline.screen import Screen
+from service.settings import Settings
+from service.state.link import Link
+from service.state.memory import MemoryCache, MemoryQuotas
+from service.state.redis import RedisCache, RedisQuotas
+
+VERSION = version("clinalign-gateway")
+_START_S = 60.0
+_AGAIN_S = 3.0
+# A small embedded model writes short answers; room for two of them and the guide must fit its context.
+_EMBEDDED_DRAFT_TOKENS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The parts of one gateway that have a beginning and an end, and its web."""
+
+    web: FastAPI
+    engine: OpenAIEngine | EmbeddedEngine
+    store: PrinciplesStore
+    link: Link | None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Reach the engine, or keep trying while serving what needs none; close everything at the end."""
+        reaching = asyncio.create_task(_reach(self.engine))
+        # An embedded engine is part of this process: its failure to start is ours.
+        if isinstance(self.engine, EmbeddedEngine):
+            await reaching
+        try:
+            yield
+        finally:
+            reaching.cancel()
+            with suppress(asyncio.CancelledError):
+                await reaching
+            await self.engine.aclose()
+            if self.link is not None:
+                await self.link.aclose()
+
+
+def build(settings: Settings) -> Gateway:
+    """Every object of a gateway, none of them started.
+
+    Raises:
+        SettingsError: a setting, the store or the rules cannot be used.
+
+    """
+    metrics = Metrics()
+    store = _store(settings)
+    engine = _engine(settings)
+    link = Link(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
+    principles = StoredPrinciples(store)
+    orchestrator = Orchestrator(
+        screen=Screen(region=settings.region),
+        principles=principles,
+        engine=engine,
+        judge=ModelJudge(engine, "self"),
+        limits=_limits(settings),
+        service_version=VERSION,
+    )
+    desk = Desk(
+        orchestrator=orchestrator,
+        quotas=_quotas(link),
+        cache=_cache(settings, link),
+        ledger=_ledger(settings),
+        shelf=principles,
+        metrics=metrics,
+        tenants=_tenants(settings),
+        ready=lambda: _ready(engine, link),
+        audit_key=_audit_key(settings),
+        service_version=VERSION,
+        limits=_gateway_limits(settings),
+        edition=lambda: store.digest,
+    )
+    web = create_web(desk)
+    web.routes.extend(console())
+    return Gateway(web, engine, store, link)
+
+
+async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]] | None = None) -> None:
+    """Serve until a signal; `when_ready` is given the gateway's address once it answers.
+
+    A first signal drains for `drain_s` seconds, a second one cuts.
+    """
+    set_up(settings.log_level)
+    gateway = build(settings)
+    config = uvicorn.Config(
+        gateway.web,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.drain_s),
+        ws="none",
+        lifespan="off",
+    )
+    server = uvicorn.Server(config)
+    async with gateway.running(), asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve())
+        while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.01)
+        if server.started:
+            address = _address(server)
+            event("gateway.serving", address=address, version=VERSION)
+            if when_ready is not None:
+                group.create_task(when_ready(address))  # type: ignore[arg-type]
+
+
+def _address(server: uvicorn.Server) -> str:
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    return f"http://{host}:{port}"
+
+
+async def _reach(engine: OpenAIEngine | EmbeddedEngine) -> None:
+    """Start the engine; a server that is down is tried again, for it may come up after us."""
+    while True:
+        try:
+            await engine.start(Deadline.after(_START_S))
+        except EngineRefused as error:
+            raise SettingsError(f"the upstream cannot be used: {error}") from error
+        except EngineError as error:
+            event("engine.not_reached", error=type(error).__name__)
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            found = engine.abilities
+            event("engine.reached", model=found.model, probabilities=found.probabilities, schema=found.json_schema)
+            event("judge.uncalibrated", judge="self")
+            return
+
+
+def _ready(engine: OpenAIEngine | EmbeddedEngine, link: Link | None) -> tuple[bool, Sequence[str]]:
+    """Redis may be down and answers still be given; without the engine they can't."""
+    reasons = [] if link is None or link.up else ["redis does not answer; quotas are counted by each gateway alone"]
+    try:
+        _ = engine.abilities
+    except EngineUnavailable:
+        return False, ["the model's server has not been reached yet", *reasons]
+    return True, reasons
+
+
+def _store(settings: Settings) -> PrinciplesStore:
+    try:
+        return PrinciplesStore.open(
+            settings.principles_dir,
+            settings.encoder_dir,
+            settings.index_dir,
+            precision=Precision(settings.encoder_precision),
+        )
+    except StoreFailure as error:
+        raise SettingsError(str(error)) from error
+
+
+def _engine(settings: Settings) -> OpenAIEngine | EmbeddedEngine:
+    if settings.upstream is None:
+        return EmbeddedEngine(EmbeddedModel(path=settings.gguf, context_tokens=settings.embedded_context_tokens))
+    return OpenAIEngine(
+        Endpoint(
+            base_url=settings.upstream,
+            model=settings.model or "",
+            api_key=settings.upstream_key.get_secret_value() if settings.upstream_key else "",
+            extra_body={"chat_template_kwargs": dict(settings.chat_template_kwargs)}
+            if settings.chat_template_kwargs
+            else {},
+            max_concurrency=settings.upstream_connections,
+            max_retries=settings.upstream_retries,
+            read_timeout_s=settings.upstream_timeout_s,
+            context_tokens=settings.context_tokens or 4096,
+            demonstration=settings.demonstration,
+        )
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    embedded = settings.upstream is None
+    return Limits(
+        draft_tokens=min(settings.draft_tokens, _EMBEDDED_DRAFT_TOKENS) if embedded else settings.draft_tokens,
+        edits_tokens=min(settings.edits_tokens, _EMBEDDED_DRAFT_TOKENS) if embedded else settings.edits_tokens,
+        max_revisions=settings.max_revisions,
+    )
+
+
+def _gateway_limits(settings: Settings) -> GatewayLimits:
+    return GatewayLimits(
+        max_body_bytes=settings.max_body_bytes,
+        max_running=settings.max_running,
+        max_queued=settings.max_queued,
+        keep_alive_s=settings.keep_alive_s,
+        deadline_ms=settings.deadline_ms,
+        max_revisions=settings.max_revisions,
+    )
+
+
+def _quotas(link: Link | None) -> Quotas:
+    return RedisQuotas(link) if link is not None else MemoryQuotas()
+
+
+def _cache(settings: Settings, link: Link | None) -> AnswerCache | None:
+    if not settings.cache_ttl_s:
+        return None
+    return RedisCache(link, ttl_s=settings.cache_ttl_s) if link is not None else MemoryCache(ttl_s=settings.cache_ttl_s)
+
+
+def _ledger(settings: Settings) -> Ledger:
+    return FileLedger(settings.audit_path) if settings.audit_path else MemoryLedger()
+
+
+def _audit_key(settings: Settings) -> bytes:
+    """Without one of its own a gateway's hashes mean nothing after it ends, and that is the safer default."""
+    return settings.audit_key.get_secret_value().encode() if settings.audit_key else secrets.token_bytes(32)
+
+
+def _tenants(settings: Settings) -> Tenants:
+    by_key = {
+        t.key_sha256: Tenant(
+            name=t.name,
+            failure_policy=t.failure_policy,
+            release_line=t.release_line,
+            requests_per_minute=t.requests_per_minute,
+            provisional_drafts=t.provisional_drafts,
+        )
+        for t in settings.tenants
+        if t.key_sha256
+    }
+    for name, key in _plain_keys(settings):
+        tenant = Tenant(name=name, failure_policy=settings.failure_policy, release_line=settings.release_line)
+        by_key[hashlib.sha256(key.encode()).hexdigest()] = tenant
+    everyone = Tenant(
+        name="local",
+        failure_policy=settings.failure_policy,
+        release_line=settings.release_line,
+        provisional_drafts=True,
+    )
+    return Tenants(by_key, open_to=None if by_key else everyone)
+
+
+def _plain_keys(settings: Settings) -> list[tuple[str, str]]:
+    if settings.api_keys is None:
+        return []
+    pairs = [pair.strip().partition(":") for pair in settings.api_keys.get_secret_value().split(",")]
+    if any(not name or not key for name, _, key in pairs):
+        raise SettingsError("CLINALIGN_API_KEYS: write name:key, and a comma between two")
+    return [(name, key) for name, _, key in pairs]
