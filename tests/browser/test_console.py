@@ -63,6 +63,13 @@ def test_stages_are_shown_as_they_happen(page: Page, gateway: ScriptedGateway) -
     expect(page.locator("#result")).to_be_focused()
 
 
+def test_a_stage_that_was_not_needed_is_not_called_done(page: Page, gateway: ScriptedGateway) -> None:
+    gateway.script.stages = ("admitted", "retrieve", "draft", "judge")
+    ask(page)
+    expect(page.locator("#steps")).to_contain_text("Check: done")
+    expect(page.locator("#steps")).to_contain_text("Mend: not needed")
+
+
 def test_a_warning_sign_stands_above_the_answer_with_what_to_do(page: Page, gateway: ScriptedGateway) -> None:
     gateway.script.reply = urgent()
     ask(page)

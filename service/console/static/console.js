@@ -8,6 +8,7 @@ import { RUNNING, STAGES } from "./words.js";
 const form = byId("ask");
 const question = byId("question");
 const key = () => byId("key").value.trim();
+const begun = new Set();
 let running = null;
 
 form.addEventListener("submit", (event) => {
@@ -54,6 +55,7 @@ function start() {
   byId("result").hidden = true;
   byId("progress").hidden = false;
   busy(true);
+  begun.clear();
   stage("admitted");
 }
 
@@ -63,18 +65,26 @@ function busy(yes) {
   form.setAttribute("aria-busy", String(yes));
 }
 
-/** Marks a stage as the one that runs; those before it are done, or were not needed. */
+/** Marks a stage as the one that runs. What came before is done, or was not needed where it never began. */
 function stage(name) {
   const at = STAGES.findIndex(([each]) => each === name);
   if (at < 0) return;
-  fill(byId("steps"), STAGES.map(([, label], index) => step(label, index - at, name === "done")));
+  begun.add(name);
+  fill(byId("steps"), STAGES.map(([each, label], index) => step(label, state(each, index - at, name === "done"))));
   if (RUNNING[name]) byId("status").textContent = RUNNING[name];
 }
 
-function step(label, place, over) {
-  const state = place < 0 || (over && place === 0) ? "past" : place === 0 ? "now" : "ahead";
-  const said = { past: "done", now: "running", ahead: "to come" }[state];
-  return el("li", { class: state, "aria-current": state === "now" ? "step" : null }, icon(state === "past" ? "✓" : "•"), label, hidden(`: ${said}`));
+function state(name, place, over) {
+  if (place > 0) return "ahead";
+  if (place === 0 && !over) return "now";
+  return begun.has(name) ? "past" : "passed-over";
+}
+
+const MARKS = { past: ["✓", "done"], "passed-over": ["–", "not needed"], now: ["•", "running"], ahead: ["•", "to come"] };
+
+function step(label, how) {
+  const [mark, said] = MARKS[how];
+  return el("li", { class: how, "aria-current": how === "now" ? "step" : null }, icon(mark), label, hidden(`: ${said}`));
 }
 
 function finished() {

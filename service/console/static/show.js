@@ -31,7 +31,7 @@ function answer(reply) {
   const { draft, released } = reply.score;
   fill(
     byId("facts"),
-    fact("Score", scores(draft, released)),
+    fact("Score, draft → released", scores(draft, released)),
     Object.entries(reply.scenario).map(([dimension, level]) => fact(words.spelled(dimension), words.spelled(level))),
   );
   fill(byId("notices"), reply.provenance.notices.map((name) => el("li", {}, words.notice(name))));
@@ -49,7 +49,7 @@ function scores(draft, released) {
 function verdicts(list) {
   const met = list.filter((verdict) => verdict.verdict === "met").length;
   byId("verdicts-summary").textContent = list.length
-    ? `${met} of ${list.length} are met. The judge reads how likely it is that the answer does each thing.`
+    ? `${met} of ${list.length} are met, which means complied with. The judge reads how likely it is that the answer does each thing.`
     : "Nothing was checked.";
   fill(byId("verdicts"), list.length ? table(list) : []);
 }
