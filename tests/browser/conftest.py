@@ -34,9 +34,8 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def running_gateway() -> Iterator[ScriptedGateway]:
     gateway = ScriptedGateway()
-    gateway.start()
-    yield gateway
-    gateway.stop()
+    with gateway.served:
+        yield gateway
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -16,7 +14,7 @@ from starlette.routing import Route
 
 from service.console import routes
 from tests.browser.sample import reply
-from tests.redis_server import free_port
+from tests.browser.served_app import ServedApp
 
 
 @dataclass
@@ -38,34 +36,19 @@ class Script:
 
 
 class ScriptedGateway:
-    """The server, on a free loopback port."""
+    """The page's files and the two routes it asks."""
 
     def __init__(self) -> None:
         self.script = Script()
-        self.port = free_port()
-        app = Starlette(
-            routes=[*routes(), Route("/chat", self._chat, methods=["POST"]), Route("/v1/models", self._models)]
+        self.served = ServedApp(
+            Starlette(
+                routes=[*routes(), Route("/chat", self._chat, methods=["POST"]), Route("/v1/models", self._models)]
+            )
         )
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning", lifespan="off", ws="none")
-        )
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    def start(self) -> None:
-        self._thread.start()
-        ends = time.monotonic() + 10
-        while not self._server.started:
-            assert time.monotonic() < ends, "the scripted gateway did not start"
-            time.sleep(0.01)
-
-    def stop(self) -> None:
-        self.script.go.set()
-        self._server.should_exit = True
-        self._thread.join(timeout=10)
+        return self.served.url
 
     async def _models(self, request: Request) -> Response:
         if self._unknown(request):

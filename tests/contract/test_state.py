@@ -31,7 +31,7 @@ async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
     if request.param == "memory":
         yield Stores(lambda window_s: MemoryQuotas(window_s=window_s), lambda ttl_s: MemoryCache(ttl_s=ttl_s))
         return
-    link = Link(request.getfixturevalue("redis_url"), metrics=Metrics())
+    link = Link(request.getfixturevalue("redis_url"), metrics=Metrics(), limit_s=5)
     yield Stores(lambda window_s: RedisQuotas(link, window_s=window_s), lambda ttl_s: RedisCache(link, ttl_s=ttl_s))
     await link.aclose()
 
@@ -70,10 +70,10 @@ class TestQuotas:
         assert all([await granted(quotas, tenant(None)) for _ in range(50)])
 
     async def test_a_new_window_brings_a_new_quota(self, stores: Stores) -> None:
-        quotas = stores.quotas(0.2)
+        quotas = stores.quotas(0.6)
         assert await granted(quotas, tenant(1))
         assert not await granted(quotas, tenant(1))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.7)
         assert await granted(quotas, tenant(1))
 
     async def test_a_refused_request_does_not_lengthen_the_wait(self, stores: Stores) -> None:
@@ -111,10 +111,10 @@ class TestCache:
         assert await cache.get("k") == b"second"
 
     async def test_an_answer_is_gone_when_its_time_is_over(self, stores: Stores) -> None:
-        cache = stores.cache(0.15)
+        cache = stores.cache(0.6)
         await cache.put("k", b"answer")
         assert await cache.get("k") == b"answer"
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.7)
         assert await cache.get("k") is None
 
     async def test_a_time_of_nothing_keeps_nothing(self, stores: Stores) -> None:

@@ -27,7 +27,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 async def link(redis_server: RedisServer, metrics: Metrics) -> AsyncIterator[Link]:
-    link = Link(redis_server.url, metrics=metrics, cool_down_s=0.05)
+    link = Link(redis_server.url, metrics=metrics, limit_s=5, cool_down_s=0.05)
     yield link
     await link.aclose()
 
@@ -51,7 +51,7 @@ async def test_every_name_in_redis_begins_with_the_prefix_and_ends_by_itself(
 
 
 async def test_two_gateways_share_one_quota(link: Link, redis_server: RedisServer) -> None:
-    other = Link(redis_server.url, metrics=Metrics())
+    other = Link(redis_server.url, metrics=Metrics(), limit_s=5)
     await RedisQuotas(link).take(WARD)
     await RedisQuotas(other).take(WARD)
     with pytest.raises(QuotaExceeded):
