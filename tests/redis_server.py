@@ -26,7 +26,7 @@ class RedisServer:
     def start(self) -> None:
         program = required("redis-server")
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
-        self._process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)  # noqa: S603
+        self._process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
         ends = time.monotonic() + 10
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > ends:
