@@ -17,7 +17,7 @@ from principles_store.errors import IndexUnusable
 from principles_store.index import VectorIndex
 from principles_store.loading import digest
 from principles_store.scenario import Heads
-from principles_store.schema import LabelledQuery, Principle, Record
+from principles_store.schema import OUTSIDE_HEALTH, LabelledQuery, Principle, Record
 
 MANIFEST: Final = "manifest.json"
 INDEX: Final = "index.faiss"
@@ -54,7 +54,7 @@ class Manifest(Record):
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What finds principles: their vectors in order of id, the vectors of the labelled queries, and the heads."""
+    """What finds principles: their vectors in order of id, those of the labelled queries about health, the heads."""
 
     index: VectorIndex
     queries: VectorIndex
@@ -80,7 +80,11 @@ def build(
     ordered = sorted(principles, key=lambda principle: principle.id)
     asked = encode([query.text for query in queries], encoder, progress)
     vectors = principle_vectors(ordered, encoder, progress)
-    built = Built(VectorIndex.build(vectors), VectorIndex.build(asked), Heads.fit(asked, queries))
+    built = Built(
+        VectorIndex.build(vectors),
+        VectorIndex.build(asked[about_health(queries)]),
+        Heads.fit(asked, queries, ordered),
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         draft = Path(scratch) / "index"
@@ -109,7 +113,8 @@ def open_built(folder: Path, *, principles: Sequence[Principle], encoder: Encode
     index, asked = VectorIndex.load(folder / INDEX), VectorIndex.load(folder / QUERIES)
     if len(index) != len(principles) or not len(asked) or index.dimension != encoder.dimension:
         raise IndexUnusable(f"{folder}: holds {len(index)} vectors for {len(principles)} principles: {_MEND}")
-    return Built(index, asked, Heads.load(folder / HEADS, width=encoder.dimension))
+    heads = Heads.load(folder / HEADS, width=encoder.dimension, principles=len(principles))
+    return Built(index, asked, heads)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -135,6 +140,11 @@ def principle_vectors(
     situations = encode([principle.applies_when for principle in principles], encoder, progress)
     statements = encode([principle.statement for principle in principles], encoder, progress)
     return normalise(situations + np.float32(STATEMENT) * statements)
+
+
+def about_health(queries: Sequence[LabelledQuery]) -> list[int]:
+    """Positions of the labelled queries that are about health."""
+    return [position for position, query in enumerate(queries) if query.principle != OUTSIDE_HEALTH]
 
 
 def encode(texts: Sequence[str], encoder: Encoder, progress: Progress = lambda _: None) -> NDArray[np.float32]:

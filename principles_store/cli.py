@@ -240,7 +240,8 @@ def _out(content: object, as_json: bool, table: Callable[[], tables.Tables]) -> 
     if as_json:
         typer.echo(json.dumps(_plain(content)))
     else:
-        console = Console()
+        # Square brackets in a principle are words, not markup.
+        console = Console(markup=False, highlight=False)
         for part in table():
             console.print(part)
 

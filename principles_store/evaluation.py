@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from principles_store.building import Built, Progress, encode, principle_vectors
+from principles_store.building import Built, Progress, about_health, encode, principle_vectors
 from principles_store.encoder import Encoder
 from principles_store.index import VectorIndex
 from principles_store.measures import (
@@ -24,20 +24,18 @@ from principles_store.measures import (
     Reading,
     agreement,
     apart,
+    folds,
     found,
     halves,
-    health_similarities,
     latency,
-    read_across,
+    reading,
 )
 from principles_store.retrieval import Ranking
-from principles_store.scenario import Heads
-from principles_store.schema import Dimension, LabelledQuery, Principle
-from principles_store.store import Snapshot
+from principles_store.scenario import Heads, codes
+from principles_store.schema import LEVELS, OUTSIDE_HEALTH, Dimension, LabelledQuery, Principle
+from principles_store.store import OUTSIDE_HEALTH_BELOW, Snapshot
 
 DEPTH: Final = 10
-# Chosen with the questions of `outside_health.yaml`: below it a question is hardly about health.
-OUTSIDE_HEALTH: Final = 0.30
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +68,49 @@ class Trial:
         self.vectors = _one_by_one([query.text for query in queries], encoder, progress)
         self.principle_vectors = principle_vectors(principles, encoder, progress)
         chosen, self.reported = halves(queries)
-        heads = Heads.fit(self.vectors[chosen], [queries[position] for position in chosen])
-        built = Built(VectorIndex.build(self.principle_vectors), VectorIndex.build(self.vectors), heads)
-        self.store = Snapshot(principles, built, ranking=ranking)
+        self.principles = tuple(principles)
+        self.ranking = ranking
+        self.store = self.fitted_on(chosen)
+
+    def fitted_on(self, positions: Sequence[int]) -> Snapshot:
+        """The store with heads that saw only these of the labelled queries."""
+        queries = [self.queries[position] for position in positions]
+        vectors = self.vectors[list(positions)]
+        built = Built(
+            VectorIndex.build(self.principle_vectors),
+            VectorIndex.build(vectors[about_health(queries)]),
+            Heads.fit(vectors, queries, self.principles),
+        )
+        return Snapshot(self.principles, built, ranking=self.ranking)
 
     def bring_in(self, position: int) -> list[str]:
         """Ids that one labelled query brings in, nearest first; no red flags, and none of those that always apply."""
         query = self.queries[position]
         told = self.store.consult(query.text, self.vectors[position], limit=DEPTH, families=())
         return [match.principle.id for match in told.nearest]
+
+    def guesses(self) -> dict[Dimension, NDArray[np.int64]]:
+        """Cross-validated labels of every query, as positions among the levels."""
+        told = {dimension: np.zeros(len(self.queries), dtype=np.int64) for dimension in Dimension}
+        parts = folds(self.queries)
+        for part in np.unique(parts):
+            store = self.fitted_on(np.flatnonzero(parts != part).tolist())
+            for position in np.flatnonzero(parts == part):
+                query = self.queries[position].text
+                scenario = store.consult(query, self.vectors[position], limit=1, families=()).scenario
+                for dimension, label in scenario.labels.items():
+                    told[dimension][position] = LEVELS[dimension].index(label)
+        return told
+
+    def health_similarities(self) -> NDArray[np.float32]:
+        """For each query about health, its highest cosine to a principle, or to another principle's query."""
+        about = about_health(self.queries)
+        names = np.array([self.queries[position].principle for position in about])
+        vectors = self.vectors[about]
+        rows = [row for row, principle in enumerate(self.principles) if principle.id != OUTSIDE_HEALTH]
+        others = np.where(names[:, None] == names[None, :], -1.0, vectors @ vectors.T)
+        nearest: NDArray[np.float32] = np.hstack([vectors @ self.principle_vectors[rows].T, others]).max(axis=1)
+        return nearest
 
     def ranks(self, positions: Sequence[int]) -> list[int | None]:
         """The rank from 1 of each query's own principle; queries of principles that always apply are left out."""
@@ -102,13 +134,13 @@ def evaluate(
 ) -> Report:
     """Measure everything with `encoder`; `other` is compared with it by what both bring in."""
     trial = Trial(principles, queries, encoder, progress=progress)
-    elsewhere = encode(outside, encoder)
-    health = health_similarities(trial.vectors, queries, trial.principle_vectors)
-    away = np.array([trial.store.health_similarity(vector) for vector in elsewhere], dtype=np.float32)
+    whole = trial.fitted_on(range(len(queries)))
+    away = np.array([whole.health_similarity(vector) for vector in encode(outside, encoder)], dtype=np.float32)
+    guesses = trial.guesses()
     return Report(
         found=found(trial.ranks(trial.reported)),
-        readings=read_across(trial.vectors, queries),
-        health=apart(health, away, threshold=OUTSIDE_HEALTH),
+        readings={d: reading(codes(queries, d), guesses[d], LEVELS[d]) for d in Dimension},
+        health=apart(trial.health_similarities(), away, threshold=OUTSIDE_HEALTH_BELOW),
         latency=latency(trial.consult, [query.text for query in queries]),
         agreement=_compare(trial, other, progress) if other else None,
         principles=len(principles),
@@ -127,7 +159,7 @@ def load_outside(path: Path) -> tuple[str, ...]:
 
 
 def _compare(trial: Trial, other: Encoder, progress: Progress) -> Agreement:
-    second = Trial(trial.store.principles, trial.queries, other, progress=progress)
+    second = Trial(trial.principles, trial.queries, other, progress=progress)
     everything = range(len(trial.queries))
     return agreement([trial.bring_in(p) for p in everything], [second.bring_in(p) for p in everything])
 

@@ -65,6 +65,6 @@ class VectorIndex:
         cosines, positions = self._flat.search(np.ascontiguousarray(vector[None, :]), min(limit, len(self)))
         return positions[0], cosines[0]
 
-    def vectors(self, positions: Sequence[int] | None = None) -> NDArray[np.float32]:
-        """The vectors at these positions (None: all of them), [count, dimension]."""
-        return self._vectors if positions is None else self._vectors[list(positions)]
+    def vectors(self, positions: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors at these positions, [count, dimension]."""
+        return self._vectors[np.asarray(positions, dtype=np.int64)]

@@ -5,15 +5,11 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from principles_store.scenario import Heads, codes
-from principles_store.schema import LEVELS, Dimension, LabelledQuery
-
-FOLDS: Final = 5
+from principles_store.schema import LabelledQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +99,9 @@ def found(ranks: Sequence[int | None], *, depths: Sequence[int] = (1, 5, 10)) ->
     return Found(recall, sum(gains) / max(total, 1), sum(1 / r for r in ranks if r is not None) / max(total, 1))
 
 
-def read_across(vectors: NDArray[np.float32], queries: Sequence[LabelledQuery]) -> dict[Dimension, Reading]:
-    """Cross-validated readings; all queries of one principle fall in the same fold, so none is read by its sisters."""
-    folds = np.array([int(hashlib.sha256(query.principle.encode()).hexdigest(), 16) % FOLDS for query in queries])
-    guesses = {dimension: np.zeros(len(queries), dtype=np.int64) for dimension in Dimension}
-    for fold in range(FOLDS):
-        heads = Heads.fit(vectors[folds != fold], [q for q, f in zip(queries, folds, strict=True) if f != fold])
-        for position in np.flatnonzero(folds == fold):
-            for dimension, label in heads.read(vectors[position]).labels.items():
-                guesses[dimension][position] = LEVELS[dimension].index(label)
-    return {d: reading(codes(queries, d), guesses[d], LEVELS[d]) for d in Dimension}
+def folds(queries: Sequence[LabelledQuery], *, count: int = 5) -> NDArray[np.int64]:
+    """A fold for each query, the same for all queries of one principle, so that none is read by its sisters."""
+    return np.array([int(hashlib.sha256(q.principle.encode()).hexdigest(), 16) % count for q in queries])
 
 
 def reading(truth: NDArray[np.int64], guess: NDArray[np.int64], levels: Sequence[str]) -> Reading:
@@ -124,16 +113,6 @@ def reading(truth: NDArray[np.int64], guess: NDArray[np.int64], levels: Sequence
         f1[level] = 2 * both / either if either else 0.0
     right = Proportion(int(np.sum(truth == guess)), len(truth))
     return Reading(sum(f1.values()) / len(f1), right, f1)
-
-
-def health_similarities(
-    vectors: NDArray[np.float32], queries: Sequence[LabelledQuery], principles: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """For each query its highest cosine to any principle, or any labelled query of another principle."""
-    names = np.array([query.principle for query in queries])
-    others = np.where(names[:, None] == names[None, :], -1.0, vectors @ vectors.T)
-    nearest: NDArray[np.float32] = np.maximum(others.max(axis=1), (vectors @ principles.T).max(axis=1))
-    return nearest
 
 
 def apart(health: NDArray[np.float32], outside: NDArray[np.float32], *, threshold: float) -> Apart:

@@ -22,20 +22,16 @@ class Ranking:
     words: float = 0.015
     level: float = 0.02
     diversity: float = 0.1
-    calm: float = 0.9
+    calm: float = 0.95
 
 
 def relevance(
-    cosines: NDArray[np.float32],
-    words: NDArray[np.float32],
-    principles: Sequence[Principle],
-    scenario: Scenario,
-    ranking: Ranking,
+    scores: NDArray[np.float32], principles: Sequence[Principle], scenario: Scenario, ranking: Ranking
 ) -> NDArray[np.float32]:
-    """One score a principle, on the scale of a cosine."""
+    """Scores of the candidates, raised a little where the scenario gives the principle's own level."""
     fit = [scenario.probability(principle.dimension, principle.level) for principle in principles]
-    scores: NDArray[np.float32] = cosines + ranking.words * words + ranking.level * np.array(fit, dtype=np.float32)
-    return scores
+    raised: NDArray[np.float32] = scores + np.float32(ranking.level) * np.array(fit, dtype=np.float32)
+    return raised
 
 
 def is_out_of_place(principle: Principle, scenario: Scenario, *, flagged: bool, ranking: Ranking) -> bool:

@@ -1,4 +1,8 @@
-"""A query's vector in; the probability of every named level in each of the four dimensions out."""
+"""A query in; the probability of every named level in each of the four dimensions out, without a model call.
+
+Two readers, blended: a softmax on the query's vector and the shape of its words; and what is known of the principles
+that lie nearest (the labels of their queries, and their own level).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,11 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from principles_store.errors import IndexUnusable
-from principles_store.schema import LEVELS, Dimension, LabelledQuery
+from principles_store.schema import LEVELS, Dimension, LabelledQuery, Principle
+from principles_store.surface import SURFACE_WIDTH, surface
 
 # Chosen by cross-validation on the labelled queries (`clinalign principles evaluate`); the optimum is flat.
 PENALTY: Final = 0.06
+BLEND: Final = 0.5
+SHARPNESS: Final = 1 / 0.03
 _STEPS: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The candidates for one query: positions among the principles, nearest first, and their scores."""
+
+    positions: NDArray[np.int64]
+    scores: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,51 +52,74 @@ class Scenario:
         return {dimension: self.label(dimension) for dimension in self.probabilities}
 
 
-class Heads:
-    """One linear layer and softmax a dimension, on the query's vector: weights [levels, width + 1], bias last."""
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One dimension: weights [levels, width + surface + 1], bias last; and `known` [principles, levels], rows of 1."""
 
-    def __init__(self, weights: Mapping[Dimension, NDArray[np.float32]]) -> None:
-        self._weights = dict(weights)
+    weights: NDArray[np.float32]
+    known: NDArray[np.float32]
+
+    def read(self, features: NDArray[np.float32], near: Near) -> NDArray[np.float64]:
+        """Probabilities [levels]."""
+        words = softmax(self.weights[:, :-1] @ features + self.weights[:, -1])
+        nearness = softmax(near.scores * SHARPNESS) @ self.known[near.positions]
+        blended: NDArray[np.float64] = (1 - BLEND) * words + BLEND * nearness
+        return blended
+
+
+class Heads:
+    """A head for each dimension. Read-only, so threads may share it."""
+
+    def __init__(self, heads: Mapping[Dimension, Head]) -> None:
+        self._heads = dict(heads)
 
     @classmethod
-    def fit(cls, vectors: NDArray[np.float32], queries: Sequence[LabelledQuery]) -> "Heads":
-        """Fit on vectors [queries, width] and their queries' labels."""
+    def fit(
+        cls, vectors: NDArray[np.float32], queries: Sequence[LabelledQuery], principles: Sequence[Principle]
+    ) -> "Heads":
+        """Fit on vectors [queries, width] and the queries' labels; `principles` in order of id."""
+        features = np.stack([_features(v, q.text) for v, q in zip(vectors, queries, strict=True)])
         return cls(
             {
-                dimension: fit_softmax(vectors, codes(queries, dimension), levels=len(LEVELS[dimension]))
-                for dimension in Dimension
+                d: Head(fit_softmax(features, codes(queries, d), levels=len(LEVELS[d])), known(queries, principles, d))
+                for d in Dimension
             }
         )
 
-    def read(self, vector: NDArray[np.float32]) -> Scenario:
-        """The scenario of one query."""
+    def read(self, query: str, vector: NDArray[np.float32], near: Near) -> Scenario:
+        """The scenario of one query, from its words, its unit vector and the principles near it."""
+        features = _features(vector, query)
         return Scenario(
             {
-                dimension: dict(zip(LEVELS[dimension], softmax(_affine(vector[None], w))[0].tolist(), strict=True))
-                for dimension, w in self._weights.items()
+                dimension: dict(zip(LEVELS[dimension], head.read(features, near).tolist(), strict=True))
+                for dimension, head in self._heads.items()
             }
         )
 
     def save(self, path: Path) -> None:
-        """Write the weights to one .npz."""
-        np.savez(path, allow_pickle=False, **{d.value: weights for d, weights in self._weights.items()})
+        """Write the heads to one .npz."""
+        weights = {f"{d.value}.weights": head.weights for d, head in self._heads.items()}
+        tables = {f"{d.value}.known": head.known for d, head in self._heads.items()}
+        np.savez(path, allow_pickle=False, **weights, **tables)
 
     @classmethod
-    def load(cls, path: Path, *, width: int) -> "Heads":
-        """Read the weights.
+    def load(cls, path: Path, *, width: int, principles: int) -> "Heads":
+        """Read the heads.
 
         Raises:
-            IndexUnusable: the file is not ours, or was fitted on vectors of another width.
+            IndexUnusable: the file is not ours, or was fitted on vectors of another width or other principles.
 
         """
         try:
             with np.load(path, allow_pickle=False) as file:
-                weights = {dimension: file[dimension.value] for dimension in Dimension}
+                heads = {d: Head(file[f"{d.value}.weights"], file[f"{d.value}.known"]) for d in Dimension}
         except (OSError, KeyError, ValueError) as error:
             raise IndexUnusable(f"{path}: not readable: run `clinalign principles build`") from error
-        if any(w.shape != (len(LEVELS[d]), width + 1) for d, w in weights.items()):
-            raise IndexUnusable(f"{path}: fitted on vectors of another width: run `clinalign principles build`")
-        return cls(weights)
+        for dimension, head in heads.items():
+            levels = len(LEVELS[dimension])
+            if head.weights.shape != (levels, width + SURFACE_WIDTH + 1) or head.known.shape != (principles, levels):
+                raise IndexUnusable(f"{path}: fitted on something else: run `clinalign principles build`")
+        return cls(heads)
 
 
 def codes(queries: Sequence[LabelledQuery], dimension: Dimension) -> NDArray[np.int64]:
@@ -89,18 +127,42 @@ def codes(queries: Sequence[LabelledQuery], dimension: Dimension) -> NDArray[np.
     return np.array([LEVELS[dimension].index(query.label(dimension)) for query in queries], dtype=np.int64)
 
 
+def known(
+    queries: Sequence[LabelledQuery], principles: Sequence[Principle], dimension: Dimension
+) -> NDArray[np.float32]:
+    """For each principle the share of each level among its queries, its own level counting as one more query.
+
+    The overall shares count as one query too, so that a principle nobody asked about reads as an average one.
+    """
+    labels = codes(queries, dimension)
+    levels = LEVELS[dimension]
+    overall = np.bincount(labels, minlength=len(levels)) / len(labels)
+    table = np.tile(overall, (len(principles), 1))
+    rows = {principle.id: row for row, principle in enumerate(principles)}
+    for query, label in zip(queries, labels, strict=True):
+        if query.principle in rows:
+            table[rows[query.principle], label] += 1
+    for principle, row in zip(principles, table, strict=True):
+        if principle.dimension is dimension:
+            row[levels.index(principle.level)] += 1
+    shares: NDArray[np.float32] = (table / table.sum(axis=1, keepdims=True)).astype(np.float32)
+    return shares
+
+
 def fit_softmax(
-    vectors: NDArray[np.float32], labels: NDArray[np.int64], *, levels: int, penalty: float = PENALTY
+    features: NDArray[np.float32], labels: NDArray[np.int64], *, levels: int, penalty: float = PENALTY
 ) -> NDArray[np.float32]:
     """Weights [levels, width + 1] of a softmax regression, every level of equal weight, bias unpenalised.
 
     Accelerated gradient descent with the step that the curvature allows: it cannot diverge, and needs no tuning.
     """
-    inputs = np.hstack([vectors.astype(np.float64), np.ones((len(vectors), 1))])
+    inputs = np.hstack([features.astype(np.float64), np.ones((len(features), 1))])
     targets = np.eye(levels)[labels]
     share = _balanced(targets)
-    ridge = np.append(np.full(vectors.shape[1], penalty / len(vectors)), 0.0)
-    step = 1.0 / (0.5 * np.linalg.eigvalsh((inputs * share[:, None]).T @ inputs).max() + penalty / len(vectors))
+    ridge = np.append(np.full(features.shape[1], penalty / len(features)), 0.0)
+    scaled = inputs * np.sqrt(share)[:, None]
+    # The curvature's largest eigenvalue; the Gram matrix has the same as the covariance, and is smaller here.
+    step = 1.0 / (0.5 * np.linalg.eigvalsh(scaled @ scaled.T).max() + penalty / len(features))
     weights = ahead = np.zeros((levels, inputs.shape[1]))
     for turn in range(_STEPS):
         slope = ((softmax(inputs @ ahead.T) - targets) * share[:, None]).T @ inputs + ridge * ahead
@@ -117,9 +179,8 @@ def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     return shares
 
 
-def _affine(vectors: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    scores: NDArray[np.float32] = vectors @ weights[:, :-1].T + weights[:, -1]
-    return scores
+def _features(vector: NDArray[np.float32], text: str) -> NDArray[np.float32]:
+    return np.concatenate([vector, surface(text)])
 
 
 def _balanced(targets: NDArray[np.float64]) -> NDArray[np.float64]:

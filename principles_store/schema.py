@@ -70,6 +70,9 @@ class RedFlagFamily(StrEnum):
     CHOKING = "choking"
 
 
+# The principle for questions that are not about health: nearness to it is no sign that a question is.
+OUTSIDE_HEALTH: Final = "task_type.boundary.outside-health"
+
 _SLUG: Final = r"[a-z0-9]+(?:-[a-z0-9]+)*"
 _ID: Final = re.compile(rf"(?P<dimension>[a-z_]+)\.(?P<level>[a-z_]+)\.{_SLUG}")
 

@@ -19,7 +19,7 @@ Tables = Sequence[Table | Panel | str]
 
 def principles(found: Sequence[Principle]) -> Tables:
     """One row a principle."""
-    table = Table("id", "title", "criteria", "weights", "always on", title=f"{len(found)} principles")
+    table = _table("id", "title", "criteria", "weights", "always on", title=f"{len(found)} principles")
     for principle in found:
         weights = " ".join(str(criterion.weight) for criterion in principle.criteria)
         always = "yes" if principle.always_on else ""
@@ -29,11 +29,13 @@ def principles(found: Sequence[Principle]) -> Tables:
 
 def principle(found: Principle) -> Tables:
     """The whole of one principle."""
-    about = [found.statement, f"[dim]{found.rationale}[/dim]", f"Applies when: {found.applies_when}"]
+    about = [found.statement, found.rationale, f"Applies when: {found.applies_when}"]
     evidence = [f"{e.name} ({e.year or 'no year'}), {_checked(e.source_checked)}" for e in found.evidence]
     status = f"version {found.version}, {found.review_status.replace('_', ' ')}"
-    panel = Panel("\n\n".join([*about, "\n".join(evidence), status]), title=f"{found.title} ({found.id})")
-    table = Table("criterion", "polarity", "weight", "text")
+    panel = Panel(
+        escape("\n\n".join([*about, "\n".join(evidence), status])), title=escape(f"{found.title} ({found.id})")
+    )
+    table = _table("criterion", "polarity", "weight", "text", title=f"{len(found.criteria)} criteria")
     for criterion in found.criteria:
         table.add_row(criterion.id, criterion.polarity.value, str(criterion.weight), criterion.text)
     return [panel, table]
@@ -41,10 +43,10 @@ def principle(found: Principle) -> Tables:
 
 def consultation(told: Consultation) -> Tables:
     """The scenario, then the principles in the order in which they matter."""
-    scenario = Table("dimension", "level", "probability", title="Scenario")
+    scenario = _table("dimension", "level", "probability", title="Scenario")
     for dimension, level in told.scenario.labels.items():
         scenario.add_row(dimension.value, level, f"{told.scenario.probability(dimension, level):.2f}")
-    table = Table("brought in by", "id", "title", "similarity", title="Principles")
+    table = _table("brought in by", "id", "title", "similarity", title="Principles")
     for how, matches in (("always", told.always_on), ("red flag", told.flagged), ("nearness", told.nearest)):
         for match in matches:
             table.add_row(how, match.principle.id, match.principle.title, f"{match.similarity:.3f}")
@@ -53,10 +55,12 @@ def consultation(told: Consultation) -> Tables:
 
 def validation(result: Validation) -> Tables:
     """Coverage, then the faults."""
-    coverage = Table("dimension", "level", "principles", title=f"{result.count} principles, {result.criteria} criteria")
+    coverage = _table(
+        "dimension", "level", "principles", title=f"{result.count} principles, {result.criteria} criteria"
+    )
     for (dimension, level), count in result.coverage.items():
         coverage.add_row(dimension.value, level, str(count))
-    faults = Table("where", "fault", title=f"{len(result.faults)} faults")
+    faults = _table("where", "fault", title=f"{len(result.faults)} faults")
     for fault in result.faults:
         faults.add_row(fault.where, fault.message)
     compared = "" if result.compared else "near-duplicates were not looked for: that needs the encoder"
@@ -65,12 +69,12 @@ def validation(result: Validation) -> Tables:
 
 def imported(found: Imported, written: Sequence[Path]) -> Tables:
     """What became what, what was left, and the files."""
-    mapped = Table("field", "times", title=f"{len(found.principles)} principles imported")
+    mapped = _table("field", "times", title=f"{len(found.principles)} principles imported")
     for name, times in found.mapped.items():
         mapped.add_row(name, str(times))
     for name, times in found.unread_fields.items():
         mapped.add_row(f"{name} (no place for it)", str(times))
-    left = Table("left", "why", title=f"{len(found.left)} entries left")
+    left = _table("left", "why", title=f"{len(found.left)} entries left")
     for entry in found.left:
         left.add_row(entry.where, entry.reason)
     derived = f"{len(found.derived)} had no criteria: their statement became one, of weight 5"
@@ -79,7 +83,7 @@ def imported(found: Imported, written: Sequence[Path]) -> Tables:
 
 def manifest(built: Manifest, folder: Path) -> Tables:
     """What was built from what."""
-    table = Table("built", "", title=str(folder))
+    table = _table("built", "", title=str(folder))
     table.add_row("principles", f"{built.count}, digest {built.principles_digest[:12]}")
     table.add_row("labelled queries", f"{built.queries}, digest {built.queries_digest[:12]}")
     table.add_row("encoder", f"{built.encoder_name}, {built.precision}, digest {built.encoder_digest[:12]}")
@@ -88,7 +92,7 @@ def manifest(built: Manifest, folder: Path) -> Tables:
 
 def report(measured: Report) -> Tables:
     """Every measure, with counts and intervals."""
-    table = Table("measure", "value", "counts", "95 % interval", title="Evaluation")
+    table = _table("measure", "value", "counts", "95 % interval", title="Evaluation")
     for depth, proportion in measured.found.recall.items():
         table.add_row(f"recall@{depth}, reporting half", *_cells(proportion))
     table.add_row("nDCG@10, reporting half", f"{measured.found.ndcg:.3f}", "", "")
@@ -103,6 +107,14 @@ def report(measured: Report) -> Tables:
         table.add_row("int8 brings in the same ten", *_cells(measured.agreement.same_set))
     table.add_row("one consultation, p50 / p99 ms", *_latency(measured))
     return [table]
+
+
+def _table(*headings: str, title: str) -> Table:
+    """A table whose cells fold where they don't fit: an id that is cut short is of no use."""
+    table = Table(title=title)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
 
 
 def _cells(proportion: Proportion) -> tuple[str, str, str]:
