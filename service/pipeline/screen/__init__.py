@@ -81,5 +81,5 @@ def _span(words: Words, evidence: tuple[int, int]) -> Span:
 def _load(region: str, folder: Path | None) -> tuple[Rulebook, Advice]:
     folders = [files(__name__), *([folder] if folder else [])]
     sources = read_sources(folders)
-    families = [family.name for family in sources.families]
+    families = {family.name for family in sources.families}
     return compile_rules(sources), read_advice(folders, region=region, families=families)

@@ -8,7 +8,7 @@ from typing import Any
 
 from service.domain.enquiry import Audience
 from service.domain.errors import SettingsError
-from service.pipeline.screen.sources import files, only, read_yaml
+from service.pipeline.screen.sources import files, only, read_mapping
 
 DEFAULT_LANGUAGE = "en"
 _GENERAL = "general"
@@ -94,7 +94,7 @@ def read_advice(folders: Sequence[Traversable | Path], *, region: str, families:
     contents: dict[str, dict[str, Any]] = {}
     for folder in folders:
         for file in files(folder, "advice"):
-            content = _checked(read_yaml(file), where=f"advice/{file.name}")
+            content = _checked(read_mapping(file), where=f"advice/{file.name}")
             known = contents.setdefault(file.name.removesuffix(".yaml"), {})
             for key, value in content.items():
                 known[key] = {**known.get(key, {}), **value} if isinstance(value, dict) else value
@@ -108,7 +108,7 @@ def read_advice(folders: Sequence[Traversable | Path], *, region: str, families:
 
 
 def _region(folder: Traversable | Path, region: str) -> Mapping[str, str]:
-    regions = read_yaml(folder / "regions.yaml")
+    regions = read_mapping(folder / "regions.yaml")
     if region not in regions:
         raise SettingsError(f"region {region!r} is not known; known are {', '.join(regions)}")
     numbers = regions[region]

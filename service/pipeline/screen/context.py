@@ -15,7 +15,7 @@ _LIST_REACH = 25  # where an "or" shows that the denial goes on over commas
 _ADJACENT_REACH = 1
 _AFTER_REACH = 3
 _TIME_REACH = 12
-_HISTORY_REACH = 8
+_HISTORY_REACH = 5
 _PRESENT_REACH = 20
 _CONDITION_REACH = 25
 _QUESTION_REACH = 25
@@ -63,8 +63,10 @@ class Context:
         return self._listed(cue, hit)
 
     def _listed(self, cue: Hit, hit: Hit) -> bool:
+        """Whether hit and denial stand in one list: its `or` comes in the clause of the hit or later (`no a, b or c`)."""
         links = self._between(CueKind.LIST, cue[1], hit[1] + _LIST_REACH)
-        return any(self._same_sentence(link, hit) for link in links)
+        clauses = self._words.clauses
+        return any(self._same_sentence(link, hit) and clauses[link[0]] >= clauses[hit[0]] for link in links)
 
     def _turned(self, cue: Hit, hit: Hit) -> bool:
         return any(True for _ in self._between(CueKind.TURN, cue[1], hit[0]))

@@ -100,22 +100,19 @@ def compile_rules(sources: Sources) -> Rulebook:
 
     """
     groups = _Groups(sources)
-    return Rulebook(
-        phrasebook=groups.phrasebook,
-        rules=tuple(
-            (rule, tuple(groups.number(p, rule.language, where=f"{f.file}: {rule.id}") for p in rule.groups))
-            for f in sources.families
-            for rule in f.rules
-        ),
-        excepted={
-            f.name: tuple(groups.number(p, language, where=f"{f.file}: except") for language, p in f.excepted.items())
-            for f in sources.families
-        },
-        cues={
-            language: {kind: groups.number(p, language, where=f"cues {language}: {kind}") for kind, p in cues.items()}
-            for language, cues in sources.cues.items()
-        },
-    )
+    rules: list[tuple[Rule, tuple[int, ...]]] = []
+    excepted: dict[str, list[int]] = {}
+    for family in sources.families:
+        for rule in family.rules:
+            where = f"{family.file}: {family.name}: rule {rule.id}"
+            rules.append((rule, tuple(groups.number(phrases, rule.language, where=where) for phrases in rule.groups)))
+        where = f"{family.file}: {family.name}: except"
+        excepted.setdefault(family.name, []).append(groups.number(family.excepted, family.language, where=where))
+    cues = {
+        language: {kind: groups.number(p, language, where=f"cues/{language}.yaml: {kind}") for kind, p in kinds.items()}
+        for language, kinds in sources.cues.items()
+    }
+    return Rulebook(groups.phrasebook, tuple(rules), {name: tuple(g) for name, g in excepted.items()}, cues)
 
 
 class _Groups:

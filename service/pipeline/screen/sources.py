@@ -1,5 +1,6 @@
 """Rule files, read and checked: a wrong one stops the start, and the message names the file and the rule."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -60,11 +61,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The rules of one danger; `excepted` are phrases that look like it and are not, by language."""
+    """The rules of one danger in one language; `excepted` are phrases that look like it and are not."""
 
     name: str
+    language: str
     rules: tuple[Rule, ...]
-    excepted: Mapping[str, tuple[str, ...]]
+    excepted: tuple[str, ...]
     file: str
 
 
@@ -80,27 +82,26 @@ class Sources:
 def read_sources(folders: Iterable[Traversable | Path]) -> Sources:
     """The rules of the folders together: `families/*.yaml`, `words/<language>.yaml`, `cues/<language>.yaml`.
 
-    A later folder adds families, and adds to lists and cues of the same name.
+    A family file may hold several documents, one for each family and language. A later folder adds families, rules of
+    families that there are already, lists and cues.
 
     Raises:
         SettingsError: a file cannot be read or does not fit; the message names file and rule.
 
     """
-    families: dict[str, Family] = {}
+    families: list[Family] = []
     lists: dict[str, dict[str, tuple[str, ...]]] = {}
     cues: dict[str, dict[CueKind, tuple[str, ...]]] = {}
     for folder in folders:
         for file in files(folder, "families"):
-            family = _family(read_yaml(file), file=file.name)
-            if family.name in families:
-                raise SettingsError(f"{file.name}: the family {family.name} is already in {families[family.name].file}")
-            families[family.name] = family
+            families += (_family(content, file=file.name) for content in read_yaml(file))
         for file in files(folder, "words"):
             _merge(lists.setdefault(_language(file), {}), _phrases_by_name(file, allowed=None))
         for file in files(folder, "cues"):
             found = _phrases_by_name(file, allowed=[kind.value for kind in CueKind])
             _merge(cues.setdefault(_language(file), {}), {CueKind(kind): found[kind] for kind in found})
-    return Sources(tuple(families.values()), lists, cues)
+    _refuse_repeats([(family.name, rule.id) for family in families for rule in family.rules])
+    return Sources(tuple(families), lists, cues)
 
 
 def files(folder: Traversable | Path, kind: str) -> list[Traversable | Path]:
@@ -111,20 +112,33 @@ def files(folder: Traversable | Path, kind: str) -> list[Traversable | Path]:
     )
 
 
-def read_yaml(file: Traversable | Path) -> dict[str, Any]:
-    """The mapping in a file; every scalar is a string, so that `no` and `1e3` stay words.
+def read_yaml(file: Traversable | Path) -> list[dict[str, Any]]:
+    """The mappings in a file, one a document; every scalar is a string, so that `no` and `1e3` stay words.
 
     Raises:
-        SettingsError: it is not YAML, or not a mapping.
+        SettingsError: it is not YAML, or a document is not a mapping.
 
     """
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - it builds strings only
+        contents = list(yaml.load_all(file.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 - strings only
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{file.name}: cannot be read as YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
+    if not contents or not all(isinstance(content, dict) for content in contents):
         raise SettingsError(f"{file.name}: a mapping is expected at the top")
-    return content
+    return contents
+
+
+def read_mapping(file: Traversable | Path) -> dict[str, Any]:
+    """The mapping of a file that holds one document.
+
+    Raises:
+        SettingsError: it holds something else.
+
+    """
+    contents = read_yaml(file)
+    if len(contents) != 1:
+        raise SettingsError(f"{file.name}: one document is expected, {len(contents)} are there")
+    return contents[0]
 
 
 class _Loader(yaml.BaseLoader):
@@ -138,60 +152,65 @@ class _Loader(yaml.BaseLoader):
         return super().construct_mapping(node, deep=deep)
 
 
+def _refuse_repeats(rules: Sequence[tuple[str, str]]) -> None:
+    if repeated := [f"{family}/{rule}" for (family, rule), count in Counter(rules).items() if count > 1]:
+        raise SettingsError(f"families: rules that are given twice: {', '.join(repeated)}")
+
+
 def _family(content: Mapping[str, Any], *, file: str) -> Family:
-    only(content, {"family", "rules", "except"}, where=file)
-    name = content.get("family")
-    if not isinstance(name, str) or not name:
-        raise SettingsError(f"{file}: `family` must name the family")
+    only(content, {"family", "language", "rules", "except"}, where=file)
+    name, language = content.get("family"), content.get("language", "en")
+    if not isinstance(name, str) or not name or not isinstance(language, str):
+        raise SettingsError(f"{file}: `family` and `language` must be names")
+    where = f"{file}: {name}"
     entries = content.get("rules")
     if not isinstance(entries, list) or not entries:
-        raise SettingsError(f"{file}: `rules` must be a list of at least one rule")
-    rules = tuple(_rule(entry, family=name, where=f"{file}: rule {number}") for number, entry in enumerate(entries, 1))
-    ids = [rule.id for rule in rules]
-    if repeated := {i for i in ids if ids.count(i) > 1}:
-        raise SettingsError(f"{file}: rule ids repeat: {', '.join(sorted(repeated))}")
-    excepted = content.get("except", {})
-    if not isinstance(excepted, dict):
-        raise SettingsError(f"{file}: `except` must give phrases by language")
-    return Family(name, rules, {k: texts(v, where=f"{file}: except {k}") for k, v in excepted.items()}, file)
+        raise SettingsError(f"{where}: `rules` must be a list of at least one rule")
+    return Family(
+        name=name,
+        language=language,
+        rules=tuple(_rule(entry, family=name, language=language, where=where) for entry in entries),
+        excepted=texts(content["except"], where=f"{where}: except") if "except" in content else (),
+        file=file,
+    )
 
 
-def _rule(entry: object, *, family: str, where: str) -> Rule:
+def _rule(entry: object, *, family: str, language: str, where: str) -> Rule:
     if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
         raise SettingsError(f"{where}: a rule is a mapping with an `id`")
-    where = f"{where} ({entry['id']})"
-    only(entry, {"id", "language", "phrases", "all", "within", "stands"}, where=where)
+    where = f"{where}: rule {entry['id']}"
+    only(entry, {"id", "phrases", "all", "within", "stands"}, where=where)
     if ("phrases" in entry) == ("all" in entry):
         raise SettingsError(f"{where}: give either `phrases` or `all`")
     groups = [entry["phrases"]] if "phrases" in entry else entry["all"]
-    if not isinstance(groups, list):
+    if not isinstance(groups, list) or not groups:
         raise SettingsError(f"{where}: `all` must be a list of lists of phrases")
     return Rule(
         id=entry["id"],
         family=family,
-        language=entry.get("language", "en"),
+        language=language,
         groups=tuple(texts(group, where=where) for group in groups),
         within=_within(entry.get("within", str(_WITHIN)), where=where),
         stands=_stands(entry.get("stands", []), where=where),
     )
 
 
-def _within(text: str, *, where: str) -> int | None:
+def _within(text: object, *, where: str) -> int | None:
     if text == "conversation":
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= _WIDEST:
+    if not isinstance(text, str) or not text.isdecimal() or not 1 <= int(text) <= _WIDEST:
         raise SettingsError(f"{where}: `within` is `conversation` or a number of words from 1 to {_WIDEST}")
     return int(text)
 
 
 def _stands(names: object, *, where: str) -> frozenset[Dismissal]:
-    if not isinstance(names, list) or not set(names) <= {d.value for d in Dismissal}:
+    if not isinstance(names, list) or not all(name in set(Dismissal) for name in names):
         raise SettingsError(f"{where}: `stands` is a list out of {', '.join(Dismissal)}")
     return frozenset(Dismissal(name) for name in names)
 
 
 def _phrases_by_name(file: Traversable | Path, *, allowed: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
-    content = read_yaml(file)
+    content = read_mapping(file)
     if allowed is not None:
         only(content, set(allowed), where=file.name)
     return {name: texts(value, where=f"{file.name}: {name}") for name, value in content.items()}
