@@ -32,9 +32,8 @@ def principle(found: Principle) -> Tables:
     about = [found.statement, found.rationale, f"Applies when: {found.applies_when}"]
     evidence = [f"{e.name} ({e.year or 'no year'}), {_checked(e.source_checked)}" for e in found.evidence]
     status = f"version {found.version}, {found.review_status.replace('_', ' ')}"
-    panel = Panel(
-        escape("\n\n".join([*about, "\n".join(evidence), status])), title=escape(f"{found.title} ({found.id})")
-    )
+    whole = "\n\n".join([*about, "\n".join(evidence), status])
+    panel = Panel(whole, title=f"{found.title} ({found.id})")
     table = _table("criterion", "polarity", "weight", "text", title=f"{len(found.criteria)} criteria")
     for criterion in found.criteria:
         table.add_row(criterion.id, criterion.polarity.value, str(criterion.weight), criterion.text)
