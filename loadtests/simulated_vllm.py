@@ -26,6 +26,7 @@ _TOKEN = re.compile(r"\s?\w+|\s?[^\w\s]|\s")
 _WORD = re.compile(r"\w{4,}")
 _VERDICT = re.compile(r"Does it do this\?\n(?P<criterion>.*)\nReply ", re.DOTALL)
 _TAKE_OUT = re.compile(r"^- Take out what is forbidden: (?P<text>.*)$", re.MULTILINE)
+_NUMBERED = re.compile(r"^\d+\. ", re.MULTILINE)
 _ADD = re.compile(r"^- Add what is missing: (?P<text>.*)$", re.MULTILINE)
 _WORDS = (
     "Rest and drink enough. A mild sore throat often gets better within a week. See a doctor if it lasts longer, if "
@@ -289,7 +290,8 @@ def shared_words(criterion: str, draft: str) -> float:
 
 def _edits(instruction: str, draft: str) -> Iterator[Edit]:
     """Insert every wish at its own place, and delete the sentences that are nearest to what is forbidden."""
-    sentences = split(draft)
+    named = len(_NUMBERED.findall(instruction))  # the body's, which may be fewer than the whole answer's
+    sentences = split(draft)[-named:]
     for number, wish in enumerate(_ADD.findall(instruction)[: min(len(sentences) + 1, MAX_EDITS - 1)]):
         yield Edit(Op.INSERT, len(sentences) - number, wish)
     forbidden = _TAKE_OUT.findall(instruction)

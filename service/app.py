@@ -24,7 +24,7 @@ from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
 from service.gateway.desk import Desk, Tenants
 from service.gateway.desk import Limits as GatewayLimits
-from service.gateway.ports import AnswerCache, Ledger, Quotas
+from service.gateway.ports import AnswerCache, Quotas
 from service.gateway.web import create_web
 from service.observability.logs import event, set_up
 from service.observability.metrics import Metrics
@@ -51,6 +51,7 @@ class Gateway:
     web: FastAPI
     engine: OpenAIEngine | EmbeddedEngine
     store: PrinciplesStore
+    ledger: FileLedger | MemoryLedger
     link: Link | None
 
     @asynccontextmanager
@@ -67,6 +68,7 @@ class Gateway:
             with suppress(asyncio.CancelledError):
                 await reaching
             await self.engine.aclose()
+            await self.ledger.aclose()
             if self.link is not None:
                 await self.link.aclose()
 
@@ -82,7 +84,7 @@ def build(settings: Settings) -> Gateway:
     store = _store(settings)
     engine = _engine(settings)
     link = Link(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
-    principles = StoredPrinciples(store)
+    principles, ledger = StoredPrinciples(store), _ledger(settings)
     orchestrator = Orchestrator(
         screen=Screen(region=settings.region),
         principles=principles,
@@ -95,7 +97,7 @@ def build(settings: Settings) -> Gateway:
         orchestrator=orchestrator,
         quotas=_quotas(link),
         cache=_cache(settings, link),
-        ledger=_ledger(settings),
+        ledger=ledger,
         shelf=principles,
         metrics=metrics,
         tenants=_tenants(settings),
@@ -107,7 +109,7 @@ def build(settings: Settings) -> Gateway:
     )
     web = create_web(desk)
     web.routes.extend(console())
-    return Gateway(web, engine, store, link)
+    return Gateway(web, engine, store, ledger, link)
 
 
 async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]] | None = None) -> None:
@@ -234,7 +236,7 @@ def _cache(settings: Settings, link: Link | None) -> AnswerCache | None:
     return RedisCache(link, ttl_s=settings.cache_ttl_s) if link is not None else MemoryCache(ttl_s=settings.cache_ttl_s)
 
 
-def _ledger(settings: Settings) -> Ledger:
+def _ledger(settings: Settings) -> FileLedger | MemoryLedger:
     return FileLedger(settings.audit_path) if settings.audit_path else MemoryLedger()
 
 

@@ -63,7 +63,9 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     cache_ttl_s: int = Field(default=0, ge=0, description="How long released answers are kept for repeats; 0 is never.")
     audit_path: Path | None = Field(default=None, description="Where the ledger is written; in memory otherwise.")
-    audit_key: SecretStr | None = Field(default=None, description="Keys the hashes of conversations in the ledger.")
+    audit_key: SecretStr | None = Field(
+        default=None, min_length=16, description="Keys the hashes of conversations in the ledger."
+    )
 
     failure_policy: FailurePolicy = FailurePolicy.SAFE_MESSAGE
     release_line: int = Field(default=7, ge=1, le=10)

@@ -74,7 +74,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One attempt at mending; `text` is the body as it would have read, None where it could not be read."""
+    """One attempt at mending: the body `before`, and `after` as it would have read; None where it was not read."""
 
     round: int
     style: RevisionStyle
@@ -83,7 +83,8 @@ class Revision:
     score_before: float
     score_after: float | None
     targets: tuple[str, ...]
-    text: str | None = None
+    before: str
+    after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 
 from typing_extensions import TypedDict
 
-from service.domain.answer import Answer, Judged, Provenance, Revision
+from service.domain.answer import Answer, Judged, Outcome, Provenance, Revision
 from service.domain.assessment import RedFlag, Retrieved, Scenario
 from service.domain.completion import Usage
+from service.domain.diff import diff
 from service.domain.verdict import Verdict
 
 STAGES = ("screen", "retrieve", "draft", "judge", "revise", "total")
@@ -62,8 +63,18 @@ class VerdictReply(TypedDict):
     round: int
 
 
+class PieceReply(TypedDict):
+    """A run of text that a revision kept, inserted or deleted."""
+
+    op: str
+    text: str
+
+
 class RevisionReply(TypedDict):
-    """One attempt at mending. Its text is not told: it may be one that did not pass."""
+    """One attempt at mending.
+
+    `diff` shows a draft's words, so it is null unless the tenant may see drafts, it was accepted and an answer left.
+    """
 
     round: int
     style: str
@@ -72,6 +83,7 @@ class RevisionReply(TypedDict):
     score_before: float
     score_after: float | None
     targets: list[str]
+    diff: list[PieceReply] | None
 
 
 class ScoreReply(TypedDict):
@@ -143,7 +155,7 @@ def chat_reply(answer: Answer) -> ChatReply:
         "scenario": scenario_reply(assessment.scenario),
         "principles": [_principle(principle) for principle in assessment.principles],
         "verdicts": [_verdict(verdict, best.round) for verdict in best.verdicts] if best else [],
-        "revisions": [_revision(revision) for revision in answer.revisions],
+        "revisions": [_revision(r, told=_may_tell_drafts(answer)) for r in answer.revisions],
         "score": {"draft": _draft_score(answer), "released": _score(answer.judged)},
         "usage": usage_reply(answer.usage),
         "timings_ms": {stage: round(answer.timings_ms.get(stage, 0.0), 3) for stage in STAGES},
@@ -208,7 +220,12 @@ def _verdict(verdict: Verdict, round_: int) -> VerdictReply:
     }
 
 
-def _revision(revision: Revision) -> RevisionReply:
+def _may_tell_drafts(answer: Answer) -> bool:
+    left = answer.outcome in {Outcome.RELEASED, Outcome.RELEASED_FLAGGED}
+    return left and answer.assessment.enquiry.tenant.provisional_drafts
+
+
+def _revision(revision: Revision, *, told: bool) -> RevisionReply:
     after = revision.score_after
     return {
         "round": revision.round,
@@ -218,7 +235,12 @@ def _revision(revision: Revision) -> RevisionReply:
         "score_before": round(revision.score_before, 4),
         "score_after": None if after is None else round(after, 4),
         "targets": list(revision.targets),
+        "diff": _pieces(revision.before, revision.after) if told and revision.accepted and revision.after else None,
     }
+
+
+def _pieces(before: str, after: str) -> list[PieceReply]:
+    return [{"op": piece.op.value, "text": piece.text} for piece in diff(before, after)]
 
 
 def _draft_score(answer: Answer) -> float | None:

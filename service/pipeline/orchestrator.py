@@ -343,7 +343,8 @@ def _noted(
                 score_before=best.score,
                 score_after=judged.score if judged else None,
                 targets=tuple(v.criterion.id for v in targets),
-                text=judged.candidate.body if judged else None,
+                before=best.candidate.body,
+                after=judged.candidate.body if judged else None,
             )
         )
 

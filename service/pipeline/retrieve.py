@@ -43,7 +43,8 @@ def select(
     if reads_language and is_outside_health(hits, nearness=nearness):
         chosen: Iterable[Retrieved] = hits.outside or hits.always_on
     else:
-        floor = max([nearness.principle, *(nearness.relative * p.similarity for p in hits.nearest)])
+        found = (*hits.nearest, *hits.flagged)
+        floor = max([nearness.principle, *(nearness.relative * p.similarity for p in found)])
         near = (p for p in hits.nearest if p.similarity >= floor and _suits(p, scenario))
         chosen = [*hits.flagged, *hits.always_on, *(near if reads_language else ())]
     distinct = tuple({principle.id: principle for principle in chosen}.values())[:limit]

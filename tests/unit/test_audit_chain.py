@@ -1,4 +1,4 @@
-"""The chain finds any change, and a conversation's hash tells it without a word of it."""
+"""The chain finds any change."""
 
 import io
 import json
@@ -8,9 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.audit.chain import GENESIS, canonical, read, seal, verify_lines
-from service.audit.conversation import conversation_hash
-from service.domain.conversation import Conversation, Message, Role, ToolCall
-from service.domain.errors import SettingsError
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -22,7 +19,6 @@ ENTRIES = st.lists(
     min_size=1,
     max_size=5,
 )
-KEY = b"0123456789abcdef"
 
 
 def written(entries: list[dict[str, object]]) -> bytes:
@@ -95,43 +91,3 @@ def test_a_line_that_no_ledger_wrote_is_none(line: bytes) -> None:
 
 def test_canonical_json_is_one_line_of_ascii_in_order() -> None:
     assert canonical({"b": "é\n\u2028", "a": [1, 0.5, None]}) == b'{"a":[1,0.5,null],"b":"\\u00e9\\n\\u2028"}'
-
-
-def conversation(*messages: Message) -> Conversation:
-    return Conversation(messages)
-
-
-ASKED = conversation(Message(Role.USER, "Is 400 mg of ibuprofen safe?"))
-
-
-def test_the_hash_of_a_conversation_is_the_same_whenever_it_is_taken() -> None:
-    again = conversation(Message(Role.USER, "Is 400 mg of ibuprofen safe?"))
-    assert conversation_hash(KEY, ASKED) == conversation_hash(KEY, again)
-    assert len(conversation_hash(KEY, ASKED)) == 64
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        conversation(Message(Role.USER, "Is 401 mg of ibuprofen safe?")),
-        conversation(Message(Role.TOOL, "Is 400 mg of ibuprofen safe?")),
-        conversation(Message(Role.USER, "Is 400 mg of ibuprofen safe?", (ToolCall("1", "dose", "{}"),))),
-        conversation(Message(Role.USER, "Is 400 mg of "), Message(Role.USER, "ibuprofen safe?")),
-    ],
-    ids=["a digit", "the role", "a tool call", "the turns"],
-)
-def test_conversations_that_differ_have_other_hashes(other: Conversation) -> None:
-    assert conversation_hash(KEY, other) != conversation_hash(KEY, ASKED)
-
-
-def test_another_key_gives_another_hash() -> None:
-    assert conversation_hash(KEY, ASKED) != conversation_hash(b"another key of 16", ASKED)
-
-
-def test_half_a_character_can_be_hashed() -> None:
-    assert conversation_hash(KEY, conversation(Message(Role.USER, "\ud83d")))
-
-
-def test_a_short_key_stops_the_start() -> None:
-    with pytest.raises(SettingsError, match="audit_key"):
-        conversation_hash(b"short", ASKED)
