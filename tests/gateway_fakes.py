@@ -113,12 +113,12 @@ def plays(
     tool_calls: tuple[ToolCall, ...] = (),
     finish_reason: str = "stop",
 ) -> Script:
-    """A model that drafts, judges its answer by `passes`, and revises."""
+    """A model that drafts, judges its answer by `passes`, and revises. It never goes against the duty."""
 
     def play(ask: Ask) -> Completion:
         if is_verdict(ask):
-            forbidden = "harm" in ask.prompt.messages[-1].content or "Contradicts" in ask.prompt.messages[-1].content
-            return verdict(passes(ask.prompt.messages[-2].content) != forbidden)
+            asked, answer = ask.prompt.messages[-1].content, ask.prompt.messages[-2].content
+            return verdict("Contradicts" not in asked and passes(answer) != ("harm" in asked))
         if is_revision(ask):
             return Completion(revision, "stop", Usage(150, 20, 100))
         return Completion(draft, finish_reason, Usage(100, 10, 50), tool_calls=tool_calls)

@@ -80,9 +80,8 @@ def _listed(value: object) -> object:
 
 
 Stop = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=256)]] | None,
+    Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=4)] | None,
     BeforeValidator(_listed),
-    Field(max_length=4),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}),
 ]
 
