@@ -15,7 +15,7 @@ from service.domain.assessment import RedFlag, Span
 from service.domain.conversation import Conversation
 from service.domain.enquiry import Audience
 from service.pipeline.screen.advice import Advice, read_advice
-from service.pipeline.screen.language import language_of
+from service.pipeline.screen.language import language_of, reads_as_english
 from service.pipeline.screen.rules import Match, Rulebook, compile_rules
 from service.pipeline.screen.sources import read_sources
 from service.pipeline.screen.text import Words, words_of
@@ -50,7 +50,7 @@ class Screen:
         words = words_of(conversation)
         language = self.language or language_of(conversation.question)
         first: dict[str, Match] = {}
-        for match in self._rulebook.matches(words):
+        for match in self._rulebook.matches(words, english=_english(conversation)):
             held = first.setdefault(match.rule.family, match)
             if match.evidence < held.evidence:
                 first[match.rule.family] = match
@@ -70,6 +70,10 @@ class Screen:
         """
         families = [flag.family for flag in flags]
         return self._advice.say(families, audience=audience, language=language or self.language)
+
+
+def _english(conversation: Conversation) -> frozenset[int]:
+    return frozenset(index for index, message in enumerate(conversation.messages) if reads_as_english(message.content))
 
 
 def _span(words: Words, evidence: tuple[int, int]) -> Span:

@@ -13,7 +13,9 @@ from service.pipeline.screen.sources import files, only, read_mapping
 DEFAULT_LANGUAGE = "en"
 _GENERAL = "general"
 _NUMBERS = ("emergency", "crisis", "poison", "abuse")
-_MEANWHILE = 2  # families whose first aid is given; more would bury the call to action
+_FRAMES = {"number", "join", "possible", "or", "clinician"}
+_NAMES = 3  # dangers that are named, and below those whose first aid is given; more would bury the call to action
+_MEANWHILE = 2
 _PARTS = {"action", "possible", "meanwhile", "clinical", "prompt"}
 
 
@@ -40,11 +42,14 @@ class Advice:
             return ""
         phrasing = self.phrasings.get(language or DEFAULT_LANGUAGE, self.phrasings[DEFAULT_LANGUAGE])
         parts = [phrasing.families.get(family, phrasing.families[_GENERAL]) for family in dict.fromkeys(families)]
-        if audience is Audience.CLINICIAN:
-            text = _for_clinician(phrasing, parts)
-        else:
-            text = _for_person(phrasing, parts)
-        return text.format_map({**phrasing.numbers, **self.numbers})
+        compose = _for_clinician if audience is Audience.CLINICIAN else _for_person
+        text = compose(phrasing, parts)
+        return text.format_map({**phrasing.numbers, **self._numbers(phrasing)})
+
+    def _numbers(self, phrasing: Phrasing) -> dict[str, str]:
+        """The region's numbers, the emergency number with the little words that its language wants before it."""
+        framed = {"emergency": phrasing.frames["number"].format(number=self.numbers.get("emergency"))}
+        return {**self.numbers, **(framed if "emergency" in self.numbers else {})}
 
 
 def _for_clinician(phrasing: Phrasing, parts: Sequence[Mapping[str, str]]) -> str:
@@ -52,7 +57,7 @@ def _for_clinician(phrasing: Phrasing, parts: Sequence[Mapping[str, str]]) -> st
     if not names:
         return _for_person(phrasing, parts)
     prompts = _distinct(part.get("prompt") for part in parts)
-    return _joined([_named(phrasing, "clinician", names), *prompts[:_MEANWHILE]])
+    return _joined(phrasing, [_named(phrasing, "clinician", names), *prompts[:_MEANWHILE]])
 
 
 def _for_person(phrasing: Phrasing, parts: Sequence[Mapping[str, str]]) -> str:
@@ -63,25 +68,26 @@ def _for_person(phrasing: Phrasing, parts: Sequence[Mapping[str, str]]) -> str:
     others = [action for action in said[1:] if action in {"crisis", "safety"}]
     names = _distinct(part.get("possible") for part in ordered)
     return _joined(
+        phrasing,
         [
             phrasing.actions[said[0]],
             *([_named(phrasing, "possible", names)] if names else []),
             *_distinct(part.get("meanwhile") for part in ordered)[:_MEANWHILE],
             *(phrasing.actions[action] for action in others),
-        ]
+        ],
     )
 
 
 def _named(phrasing: Phrasing, frame: str, names: Sequence[str]) -> str:
-    return phrasing.frames[frame].replace("{names}", phrasing.frames["or"].join(names))
+    return phrasing.frames[frame].replace("{names}", phrasing.frames["or"].join(names[:_NAMES]))
 
 
 def _distinct(texts: Iterable[str | None]) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text))
 
 
-def _joined(sentences: Sequence[str]) -> str:
-    return " ".join(sentence.strip() for sentence in sentences)
+def _joined(phrasing: Phrasing, sentences: Sequence[str]) -> str:
+    return phrasing.frames["join"].join(sentence.strip() for sentence in sentences)
 
 
 def read_advice(folders: Sequence[Traversable | Path], *, region: str, families: Iterable[str]) -> Advice:
@@ -129,7 +135,7 @@ def _phrasing(content: Mapping[str, Any], *, where: str) -> Phrasing:
             raise SettingsError(f"{where}: `{key}` is missing")
     actions, frames = content["actions"], content["frames"]
     families = {_GENERAL: {"action": next(iter(actions)), **content["general"]}, **content["families"]}
-    if lacking := {"possible", "or", "clinician"} - set(frames):
+    if lacking := _FRAMES - set(frames):
         raise SettingsError(f"{where}: frames lack {', '.join(sorted(lacking))}")
     for family, parts in families.items():
         only(parts, _PARTS, where=f"{where}: {family}")

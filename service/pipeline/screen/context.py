@@ -63,7 +63,7 @@ class Context:
         return self._listed(cue, hit)
 
     def _listed(self, cue: Hit, hit: Hit) -> bool:
-        """Whether hit and denial stand in one list: its `or` comes in the clause of the hit or later (`no a, b or c`)."""
+        """Whether hit and denial stand in one list: its `or` is in the hit's clause or later (`no a, b or c`)."""
         links = self._between(CueKind.LIST, cue[1], hit[1] + _LIST_REACH)
         clauses = self._words.clauses
         return any(self._same_sentence(link, hit) and clauses[link[0]] >= clauses[hit[0]] for link in links)

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from service.pipeline.screen.text import words_in
@@ -24,16 +25,16 @@ _SCRIPTS: Final = (
 _LATIN: Final = re.compile("[A-Za-z\u00c0-\u024f]")
 # Words that are frequent in one language and rare in the others; accents are dropped, as everywhere in the screen.
 _COMMON: Final = {
-    "en": "the and is my i im have has with what for you it can do does he she her his of a to should after how are was "
-    "pain chest doctor cant help been not now please this that when patient feel need baby",
-    "es": "el la los las un una que de mi me es y con por para tengo estoy tiene esta pero muy dolor como no hijo mucho "
-    "hace puedo si del al ayuda siento su",
-    "fr": "le la les un une des je j ai mon ma mes est et avec pour que qui il elle dans pas ne depuis mal fait suis au "
-    "du sur quoi c mal tres douleur",
-    "de": "der die das und ich mein meine ist nicht habe hat mit ein eine seit zu er sie es im kann auf starke schmerzen "
-    "was wie sehr bin den",
-    "pt": "o a os as um uma que de meu minha e com por para estou tenho esta nao mas muito dor como filho faz do da em "
-    "posso peito ele ela",
+    "en": "the and is my i im have has with what for you it can do does he she her his of a to should after how "
+    "are was pain chest doctor cant help been not now please this that when patient feel need baby",
+    "es": "el la los las un una que de mi me es y con por para tengo estoy tiene esta pero muy dolor como no "
+    "hijo mucho hace puedo si del al ayuda siento su",
+    "fr": "le la les un une des je j ai mon ma mes est et avec pour que qui il elle dans pas ne depuis mal fait "
+    "suis au du sur quoi c mal tres douleur",
+    "de": "der die das und ich mein meine ist nicht habe hat mit ein eine seit zu er sie es im kann auf starke "
+    "schmerzen was wie sehr bin den",
+    "pt": "o a os as um uma que de meu minha e com por para estou tenho esta nao mas muito dor como filho faz "
+    "do da em posso peito ele ela",
     "it": "il lo la gli le un una che di mio mia e con per sono ho ha non ma molto dolore come da nel mi della",
     "nl": "de het een en ik mijn is niet heb heeft met voor dat hij zij op pijn wat van veel erg",
     "tr": "bir ve bu icin cok benim var ne ile agri agrim nasil mi degil ama",
@@ -42,6 +43,7 @@ _COMMON: Final = {
     "id": "saya dan yang di ini itu dengan untuk tidak sakit anak apa bisa dari",
     "sw": "na ya wa ni mimi yangu nina maumivu sana kwa mtoto nini je",
 }
+LATIN: Final = frozenset(_COMMON)
 _SETS: Final = {language: frozenset(words.split()) for language, words in _COMMON.items()}
 _ENOUGH: Final = 600  # characters are plenty to tell
 _FEW: Final = 5  # words that may all be terms and abbreviations, whatever the language
@@ -65,13 +67,20 @@ def language_of(text: str) -> str:
     return _latin_language(text) if latin else "en"
 
 
+def reads_as_english(text: str) -> bool:
+    """Whether the commonest words say that a text is English, rather than that nothing tells."""
+    scores = _scores(words_in(text[:_ENOUGH]).texts)
+    return scores["en"] > 0 and scores["en"] == max(scores.values())
+
+
 def _latin_language(text: str) -> str:
     texts = words_in(text.replace("'", " ").replace("\u2019", " ")).texts
-    scores: Counter[str] = Counter()
-    for word in texts:
-        for language, common in _SETS.items():
-            scores[language] += word in common
-    language, score = scores.most_common(1)[0]
+    language, score = (scores := _scores(texts)).most_common(1)[0]
     if not score:
         return "en" if len(texts) < _FEW else OTHER
     return "en" if scores["en"] == score else language
+
+
+def _scores(texts: Sequence[str]) -> Counter[str]:
+    """How many of the words are among each language's commonest."""
+    return Counter({language: sum(text in common for text in texts) for language, common in _SETS.items()})

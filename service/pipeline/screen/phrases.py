@@ -1,8 +1,9 @@
 """The language that phrases are written in, and the automaton that finds all of them in one pass over the words.
 
-A phrase is words in a row: `chest pain`. A word may be a stem (`bleed*`), alternatives (`arm|leg`), a named list
-(`$severe`), a number in a range (`38..42`), any of these optional (`my?`), or a gap of up to four words (`...`, or
-`...7`). Several words as one alternative are joined: `dizzy|light_headed`. A phrase stays within a sentence. Each step is bounded, so the time grows with the text alone.
+A phrase is words in a row: `chest pain`. A word may be a stem (`bleed*`), alternatives (`arm|leg`, with several words
+joined as `dizzy|light_headed`), a named list (`$severe`), a number in a range (`38..42`), any of these optional
+(`my?`), or a gap of up to four words (`...`, or `...7`). A phrase stays within a sentence. Each step is bounded, so the
+time grows with the text alone.
 """
 
 import re

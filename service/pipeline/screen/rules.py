@@ -1,11 +1,12 @@
 """Rules: compiled once, then matched against a conversation's words in one pass."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.domain.errors import SettingsError
 from service.pipeline.screen.context import Context, apart, inside
+from service.pipeline.screen.language import LATIN
 from service.pipeline.screen.phrases import Hit, Phrasebook, PhraseRejected
 from service.pipeline.screen.sources import CueKind, Dismissal, Rule, Sources
 from service.pipeline.screen.text import Words
@@ -28,10 +29,14 @@ class Rulebook:
     excepted: Mapping[str, tuple[int, ...]]
     cues: Mapping[str, Mapping[CueKind, int]]
 
-    def matches(self, words: Words) -> Iterator[Match]:
-        """The rules that hold for these words, in the order of the files."""
+    def matches(self, words: Words, *, english: Collection[int] = ()) -> Iterator[Match]:
+        """The rules that hold for these words, in the order of the files.
+
+        In messages that are `english`, the rules of other languages in Latin script are left out: they share words
+        with English (`suicidal`, `overdose`) whose context only the English cues can read.
+        """
         hits = self.phrasebook.find(words)
-        survey = _Survey(self, words, hits)
+        survey = _Survey(self, words, hits, english)
         for rule, groups in self.rules:
             if all(group in hits for group in groups) and (evidence := survey.evidence(rule, groups)):
                 yield Match(rule, evidence)
@@ -40,8 +45,10 @@ class Rulebook:
 class _Survey:
     """One conversation's hits, and which of them stand."""
 
-    def __init__(self, rulebook: Rulebook, words: Words, hits: Mapping[int, Sequence[Hit]]) -> None:
-        self._rulebook, self._words, self._hits = rulebook, words, hits
+    def __init__(
+        self, rulebook: Rulebook, words: Words, hits: Mapping[int, Sequence[Hit]], english: Collection[int]
+    ) -> None:
+        self._rulebook, self._words, self._hits, self._english = rulebook, words, hits, english
         self._contexts: dict[str, Context] = {}
         self._judged: dict[tuple[str, Hit], frozenset[Dismissal]] = {}
 
@@ -57,10 +64,13 @@ class _Survey:
     def _standing(self, rule: Rule, group: int) -> list[Hit]:
         taken = {g: self._hits.get(g, ()) for g in self._rulebook.excepted.get(rule.family, ())}
         excepted = apart([hit for hits in taken.values() for hit in hits])
+        foreign = rule.language in LATIN - {"en"}
         return [
             hit
             for hit in self._hits[group]
-            if not inside(hit, excepted) and self._dismissals(rule.language, hit) <= rule.stands
+            if not inside(hit, excepted)
+            and not (foreign and self._words.messages[hit[0]] in self._english)
+            and self._dismissals(rule.language, hit) <= rule.stands
         ]
 
     def _dismissals(self, language: str, hit: Hit) -> frozenset[Dismissal]:

@@ -120,7 +120,7 @@ def read_yaml(file: Traversable | Path) -> list[dict[str, Any]]:
 
     """
     try:
-        contents = list(yaml.load_all(file.read_text(encoding="utf-8"), Loader=_Loader))  # noqa: S506 - strings only
+        contents = list(yaml.load_all(file.read_text(encoding="utf-8"), Loader=_Loader))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{file.name}: cannot be read as YAML: {' '.join(str(error).split())}") from error
     if not contents or not all(isinstance(content, dict) for content in contents):
