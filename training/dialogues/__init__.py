@@ -1,0 +1,1 @@
+"""Synthetic clinical dialogues: questions, guides, drafts with exact labels, edits and rewrites. No torch."""

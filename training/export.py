@@ -1,0 +1,125 @@
+"""Export: a run's state in, a checkpoint folder out that transformers, vLLM and (by way of GGUF) llama.cpp load."""
+
+import hashlib
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+
+from training import gguf, sft
+from training.chatml import END, PAD, SPECIAL, TEMPLATE
+from training.dialogues.library import ROOT
+from training.run_config import RunConfig
+
+LARGEST_MB = 30
+
+
+def export(config: RunConfig, out: Path) -> dict[str, Any]:
+    """Writes the checkpoint to `out` and returns its manifest; the model card is written after evaluation.
+
+    Raises:
+        ValueError: the weights are larger than the checkpoint may be.
+
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "manifest.json").unlink(missing_ok=True)
+    state = torch.load(config.folder / "state.pt", weights_only=True)
+    tokenizer = Tokenizer.from_file(str(config.folder / "tokenizer.json"))
+    special = {text: tokenizer.token_to_id(text) for text in SPECIAL}
+    network = sft.model(config.shape, special)
+    for parameter, master in zip(network.parameters(), state["masters"], strict=True):
+        parameter.data.copy_(master)
+    tied = {name: value.contiguous() for name, value in network.state_dict().items() if name != "lm_head.weight"}
+    save_file(tied, out / "model.safetensors", metadata={"format": "pt"})
+    (out / "model.safetensors").chmod(0o644)
+    network.config.use_cache = True
+    network.config.dtype = torch.bfloat16
+    network.config.architectures = ["Qwen3ForCausalLM"]
+    network.config.save_pretrained(out)
+    _json(
+        out / "generation_config.json",
+        {"do_sample": False, "eos_token_id": special[END], "pad_token_id": special[PAD], "use_cache": True},
+    )
+    tokenizer.save(str(out / "tokenizer.json"))
+    _json(out / "tokenizer_config.json", _tokenizer_config(config))
+    (out / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    size = (out / "model.safetensors").stat().st_size / 1e6
+    if size > LARGEST_MB:
+        raise ValueError(f"{out}: the weights take {size:.1f} MB, more than {LARGEST_MB}")
+    parameters = sum(p.numel() for p in network.parameters())
+    return seal(out, _facts(config, steps=state["step"], parameters=parameters))
+
+
+def seal(out: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Writes the manifest: the facts, and the digest of every other file and of the GGUF."""
+    (out / "manifest.json").unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        converted = gguf.write(out, Path(scratch) / "model.gguf")
+    files = {path.name: gguf.sha256(path) for path in sorted(out.iterdir())}
+    manifest = {**facts, "gguf_sha256": converted, "files": files}
+    _json(out / "manifest.json", manifest)
+    return manifest
+
+
+def _facts(config: RunConfig, *, steps: int, parameters: int) -> dict[str, Any]:
+    return {
+        "name": "clinalign-demo",
+        "demonstration": True,
+        "licence": "Apache-2.0",
+        "parameters": parameters,
+        "run": config.raw,
+        "steps": steps,
+        "tokens": _tokens(config),
+        "git_revision": _revision(),
+        "data": {
+            folder: _digest_of(folder)
+            for folder in (
+                "training/exemplars",
+                "training/dialogues",
+                "principles_store/principles",
+                "principles_store/queries",
+                "service/prompts",
+            )
+        },
+    }
+
+
+def _tokens(config: RunConfig) -> int:
+    """Tokens that passed through the model, by the run's log: every line counts its ten steps."""
+    lines = (config.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    steps = {row["step"]: row.get("tokens", 0) for row in map(json.loads, lines) if row["kind"] == "train"}
+    return sum(steps.values())
+
+
+def _revision() -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607 - git, from the path
+    return done.stdout.strip()
+
+
+def _digest_of(folder: str) -> str:
+    """One digest over a folder's sources, in order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / folder).rglob("*")):
+        if path.suffix in {".py", ".yaml"}:
+            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _tokenizer_config(config: RunConfig) -> dict[str, Any]:
+    return {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": config.shape.context,
+        "eos_token": END,
+        "pad_token": PAD,
+        "clean_up_tokenization_spaces": False,
+        "add_prefix_space": False,
+    }
+
+
+def _json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
