@@ -17,6 +17,8 @@ _MAX_ERROR_BYTES = 64 << 10
 _KEEP_ALIVE_S = 15.0
 # After [DONE] the end of the body is as good as here; waiting for it keeps the connection for the next call.
 _END_OF_BODY_S = 0.2
+# Counting tokens and looking at the listing do not wait behind completions.
+_BESIDES = 4
 _FIRST_NOT_OK = 300
 
 
@@ -105,10 +107,11 @@ class Connection:
             headers = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
             if endpoint.api_key:
                 headers["Authorization"] = f"Bearer {endpoint.api_key}"
+            limit = endpoint.max_concurrency + _BESIDES
             connector = (
-                aiohttp.TCPConnector(limit=endpoint.max_concurrency, keepalive_timeout=_KEEP_ALIVE_S)
+                aiohttp.TCPConnector(limit=limit, keepalive_timeout=_KEEP_ALIVE_S)
                 if endpoint.keep_alive
-                else aiohttp.TCPConnector(limit=endpoint.max_concurrency, force_close=True)
+                else aiohttp.TCPConnector(limit=limit, force_close=True)
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,

@@ -16,7 +16,7 @@ from service.engines.endpoint import Endpoint, Json
 from service.engines.openai_http import OpenAIEngine
 from service.pipeline.ports import Abilities
 
-# llama.cpp keeps prompts that fell out of its slots in memory, 8 GiB of them if nobody says otherwise.
+# Prompts that fell out of a slot are kept here, so that conversations can take turns; llama.cpp would take 8 GiB.
 _PROMPT_CACHE_MIB = 256
 _HTTP_THREADS = 4
 _ERRORS_ONLY = 1

@@ -16,7 +16,7 @@ class Endpoint:
     silence between two pieces, in seconds. `context_tokens` stands in where the listing says nothing.
 
     Raises:
-        SettingsError: the URL is not http(s)://.../v1, or a bound is not positive.
+        SettingsError: the URL is not http(s)://.../v1, the key fits no header, or a bound is not positive.
 
     """
 
@@ -36,6 +36,8 @@ class Endpoint:
     def __post_init__(self) -> None:
         if not self.base_url.startswith(("http://", "https://")) or not self.base_url.rstrip("/").endswith("/v1"):
             raise SettingsError(f"the engine's URL must be http(s)://host/v1, not {self.base_url!r}")
+        if not all("!" <= letter <= "~" for letter in self.api_key):
+            raise SettingsError("the engine's key holds a space, a line's end or a letter that no header can carry")
         bounds = (self.max_concurrency, self.connect_timeout_s, self.read_timeout_s, self.context_tokens)
         if min(bounds) <= 0 or self.max_retries < 0:
             raise SettingsError(

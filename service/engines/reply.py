@@ -12,6 +12,8 @@ from service.engines.chunk import Alternative, CallPart, Choice, Chunk, Logprobs
 from service.engines.failure import failure_within
 
 _DONE = "[DONE]"
+# What vLLM says of an answer that it gave up itself.
+_BROKEN_OFF = frozenset({"abort", "error"})
 
 
 class Reply:
@@ -50,11 +52,11 @@ class Reply:
         """All that came.
 
         Raises:
-            EngineGarbled: the stream ended without saying why.
+            EngineGarbled: the stream ended without saying why, or because the server gave up.
 
         """
-        if self._finish_reason is None:
-            raise EngineGarbled("the engine's stream broke off before its finish_reason")
+        if self._finish_reason is None or self._finish_reason in _BROKEN_OFF:
+            raise EngineGarbled("the engine's stream broke off before the answer's end")
         return Completion(
             text="".join(self._pieces),
             finish_reason=self._finish_reason,

@@ -62,6 +62,14 @@ async def test_verdict_calls_read_the_draft_from_the_slots_cache(engine: Embedde
             assert completion.usage.prompt_tokens - completion.usage.cached_tokens <= instruction + 64
 
 
+async def test_conversations_that_take_turns_keep_their_prefixes(engine: EmbeddedEngine) -> None:
+    for turn in range(3):
+        for person in "ABCD":
+            completion = await engine.complete(ask(f"{person} asks. " * 60 + str(turn)), deadline=Deadline.after(SOON))
+            uncached = completion.usage.prompt_tokens - completion.usage.cached_tokens
+            assert turn == 0 or uncached <= 64
+
+
 async def test_a_schema_constrains_every_token_of_a_model_that_knows_nothing(engine: EmbeddedEngine) -> None:
     shape = Shape(schema='{"type": "object", "properties": {"a": {"enum": ["b"]}}, "required": ["a"]}')
     completion = await engine.complete(ask("hello", shape=shape, max_tokens=200), deadline=Deadline.after(SOON))

@@ -310,6 +310,20 @@ def test_a_url_that_is_no_v1_stops_the_start(url: str) -> None:
         Endpoint(base_url=url)
 
 
+@pytest.mark.parametrize("key", ["k1\n", "k 1", "ké"])
+def test_a_key_that_fits_no_header_stops_the_start_without_being_told(key: str) -> None:
+    with pytest.raises(SettingsError, match="no header can carry") as caught:
+        Endpoint(base_url="http://h/v1", api_key=key)
+    assert key not in str(caught.value)
+
+
+async def test_a_deadline_that_has_passed_asks_nobody() -> None:
+    async with scripted(streams(*says("hi"))) as (server, engine):
+        with pytest.raises(EngineTimeout):
+            await engine.complete(ask(), deadline=Deadline.after(-1.0))
+        assert not server.bodies
+
+
 def test_the_key_is_not_in_the_endpoints_words() -> None:
     assert "k1" not in repr(Endpoint(base_url="http://h/v1", api_key="k1"))
 

@@ -102,9 +102,10 @@ def test_a_chunk_that_cannot_be_read_is_garbled_and_its_text_is_not_kept(data: s
     assert caught.value.__suppress_context__
 
 
-def test_a_stream_without_a_finish_reason_broke_off() -> None:
-    with pytest.raises(EngineGarbled, match="before its finish_reason"):
-        reply(choice({"content": "half"})).completion()
+@pytest.mark.parametrize("reason", [None, "abort", "error"])
+def test_a_stream_that_ends_without_a_good_reason_broke_off(reason: str | None) -> None:
+    with pytest.raises(EngineGarbled, match="before the answer's end"):
+        reply(choice({"content": "half"}, finish_reason=reason)).completion()
 
 
 @pytest.mark.parametrize(
