@@ -117,7 +117,7 @@ class Principle(Record):
     statement: Text
     rationale: Text
     applies_when: Text
-    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    criteria: tuple[Criterion, ...]
     always_on: bool = Field(default=False, strict=True)
     red_flag_families: tuple[RedFlagFamily, ...] = ()
     evidence: tuple[Evidence, ...] = ()
@@ -137,6 +137,9 @@ class Principle(Record):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         check_level(*self.id.split(".")[:2])
+        # Not by `min_length`: pydantic would then also report a list whose only criterion is at fault as too short.
+        if not self.criteria:
+            raise ValueError("criteria: at least one")
         repeated = _repeated([criterion.id for criterion in self.criteria])
         if repeated:
             raise ValueError(f"criterion ids repeat: {', '.join(repeated)}")

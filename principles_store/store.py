@@ -138,7 +138,7 @@ class PrinciplesStore:
 
         """
         encoder = Encoder.load(encoder_dir, precision=precision, threads=threads)
-        snapshot = _snapshot(principles_dir, index_dir, encoder)
+        snapshot = open_snapshot(principles_dir, index_dir, encoder)
         return cls(snapshot, encoder, principles_dir=principles_dir, index_dir=index_dir)
 
     @property
@@ -170,11 +170,12 @@ class PrinciplesStore:
 
         """
         with self._reloading:
-            self._snapshot = _snapshot(self._principles_dir, self._index_dir, self._encoder)
+            self._snapshot = open_snapshot(self._principles_dir, self._index_dir, self._encoder)
             return self._snapshot.digest
 
 
-def _snapshot(principles_dir: Path, index_dir: Path, encoder: Encoder) -> Snapshot:
+def open_snapshot(principles_dir: Path, index_dir: Path, encoder: Encoder) -> Snapshot:
+    """Principles and the index over them, read together; raises as `PrinciplesStore.open`."""
     principles = load_principles(principles_dir)
     return Snapshot(principles, open_built(index_dir, principles=principles, encoder=encoder))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from principles_store.building import Manifest
 from principles_store.evaluation import Report
@@ -33,7 +34,7 @@ def principle(found: Principle) -> Tables:
     evidence = [f"{e.name} ({e.year or 'no year'}), {_checked(e.source_checked)}" for e in found.evidence]
     status = f"version {found.version}, {found.review_status.replace('_', ' ')}"
     whole = "\n\n".join([*about, "\n".join(evidence), status])
-    panel = Panel(whole, title=f"{found.title} ({found.id})")
+    panel = Panel(whole, title=Text(f"{found.title} ({found.id})"))
     table = _table("criterion", "polarity", "weight", "text", title=f"{len(found.criteria)} criteria")
     for criterion in found.criteria:
         table.add_row(criterion.id, criterion.polarity.value, str(criterion.weight), criterion.text)
@@ -110,7 +111,7 @@ def report(measured: Report) -> Tables:
 
 def _table(*headings: str, title: str) -> Table:
     """A table whose cells fold where they don't fit: an id that is cut short is of no use."""
-    table = Table(title=title)
+    table = Table(title=Text(title, style="italic"))
     for heading in headings:
         table.add_column(heading, overflow="fold")
     return table

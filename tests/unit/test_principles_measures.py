@@ -1,0 +1,77 @@
+"""Recall, nDCG, F1, agreement and their intervals, against values worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from principles_store.measures import Proportion, agreement, apart, folds, found, halves, latency, reading
+from tests.principles_fakes import QUERIES
+
+
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_an_interval_holds_its_value_and_stays_within_0_and_1(hits: int, misses: int) -> None:
+    share = Proportion(hits, hits + misses)
+    low, high = share.interval
+    assert 0.0 <= low <= high <= 1.0
+    if share.total:
+        assert low - 1e-9 <= share.value <= high + 1e-9
+
+
+def test_an_interval_agrees_with_wilsons_formula() -> None:
+    assert Proportion(8, 10).interval == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_recall_and_gain_follow_from_the_ranks() -> None:
+    measured = found([1, 3, None, 10])
+    assert [measured.recall[k].hits for k in (1, 5, 10)] == [1, 2, 3]
+    assert measured.ndcg == pytest.approx((1 + 1 / 2 + 1 / math.log2(11)) / 4)
+    assert measured.reciprocal_rank == pytest.approx((1 + 1 / 3 + 1 / 10) / 4)
+
+
+def test_nothing_asked_is_nothing_found() -> None:
+    assert found([]).recall[10].value == 0.0
+
+
+def test_macro_f1_is_the_plain_mean_over_levels() -> None:
+    measured = reading(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]), ("a", "b"))
+    assert measured.f1 == pytest.approx({"a": 0.8, "b": 2 / 3})
+    assert measured.macro_f1 == pytest.approx((0.8 + 2 / 3) / 2)
+    assert measured.accuracy.hits == 3
+
+
+def test_a_level_that_never_occurs_scores_nothing() -> None:
+    assert reading(np.array([0]), np.array([0]), ("a", "b")).macro_f1 == 0.5
+
+
+def test_agreement_counts_shared_places_and_equal_sets() -> None:
+    measured = agreement([["a", "b"], ["c", "d"]], [["b", "a"], ["c", "e"]])
+    assert (measured.shared.hits, measured.shared.total) == (3, 4)
+    assert (measured.same_set.hits, measured.same_set.total) == (1, 2)
+
+
+def test_the_area_is_1_where_all_are_told_apart_and_a_half_where_none_are() -> None:
+    high, low = np.array([0.8, 0.9], dtype=np.float32), np.array([0.1, 0.2], dtype=np.float32)
+    assert apart(high, low, threshold=0.5).area == 1.0
+    assert apart(high, high, threshold=0.5).area == 0.5
+    assert apart(high, low, threshold=0.5).outside_caught.hits == 2
+
+
+def test_halves_share_nothing_and_lose_nothing() -> None:
+    chosen, reported = halves(QUERIES)
+    assert sorted(chosen + reported) == list(range(len(QUERIES)))
+
+
+def test_the_queries_of_one_principle_fall_in_one_fold() -> None:
+    of = dict[str, set[int]]()
+    for asked, fold in zip(QUERIES, folds(QUERIES), strict=True):
+        of.setdefault(asked.principle, set()).add(int(fold))
+    assert all(len(found_in) == 1 for found_in in of.values())
+
+
+def test_latency_counts_each_text_once() -> None:
+    called: list[str] = []
+    assert latency(called.append, ["a", "b"], warm_up=1).count == 2
+    assert called == ["a", "a", "b"]
