@@ -94,8 +94,6 @@ class Connection:
                 return await session.request(method, url, data=body, allow_redirects=False)
         except aiohttp.SocketTimeoutError as error:
             raise EngineUnavailable(f"the engine was silent for {self._endpoint.read_timeout_s:g} s") from error
-        except aiohttp.InvalidURL as error:
-            raise EngineUnavailable("the engine's URL cannot be used") from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             raise TryAgain(f"the engine cannot be reached ({type(error).__name__})") from error
         except aiohttp.ClientError as error:

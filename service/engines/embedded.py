@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import importlib
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -114,9 +115,13 @@ def _endpoint(model: EmbeddedModel, *, address: str, key: str, digest: str) -> E
 
 
 def _serve(model: EmbeddedModel, key: str) -> Any:
-    # Imported here: a gateway in front of vLLM does not need llama.cpp installed.
-    import xllamacpp  # noqa: PLC0415
-
+    try:
+        # Imported here: a gateway in front of vLLM does not need llama.cpp installed.
+        xllamacpp = importlib.import_module("xllamacpp")
+    except ImportError as error:
+        raise SettingsError(
+            "the embedded engine needs the package xllamacpp: install it, or set an upstream"
+        ) from error
     if not model.path.is_file():
         raise SettingsError(f"the embedded model {model.path} is not there: train it, or set another")
     params = xllamacpp.CommonParams()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
 
 from service.domain.errors import SettingsError
 
@@ -34,7 +35,7 @@ class Endpoint:
     demonstration: bool = False
 
     def __post_init__(self) -> None:
-        if not self.base_url.startswith(("http://", "https://")) or not self.base_url.rstrip("/").endswith("/v1"):
+        if not _is_api(self.base_url):
             raise SettingsError(f"the engine's URL must be http(s)://host/v1, not {self.base_url!r}")
         if not all("!" <= letter <= "~" for letter in self.api_key):
             raise SettingsError("the engine's key holds a space, a line's end or a letter that no header can carry")
@@ -53,3 +54,15 @@ class Endpoint:
     def root(self) -> str:
         """The server's address above /v1."""
         return self.api.removesuffix("/v1")
+
+
+def _is_api(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0 and _ends_in_v1(parts)
+    except ValueError:
+        return False
+
+
+def _ends_in_v1(parts: SplitResult) -> bool:
+    return parts.path.rstrip("/").endswith("/v1") and not parts.query and not parts.fragment

@@ -291,6 +291,51 @@ async def test_a_model_that_is_not_served_is_refused_by_name() -> None:
             await engine.start(Deadline.after(SOON))
 
 
+async def test_a_listing_that_cannot_be_read_is_garbled() -> None:
+    async with scripted(streams(*says("hi"))) as (server, engine):
+        server.models = {"data": "none"}
+        with pytest.raises(EngineGarbled, match="listing of models"):
+            await engine.start(Deadline.after(SOON))
+
+
+async def test_a_listing_without_an_end_is_garbled() -> None:
+    async with scripted(streams(*says("hi"))) as (server, engine):
+        server.models = {"data": [], "more": "x" * (5 << 20)}
+        with pytest.raises(EngineGarbled, match="longer than"):
+            await engine.start(Deadline.after(SOON))
+
+
+async def test_a_server_that_refuses_schemas_and_gives_probabilities_will_do() -> None:
+    async def play(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        if "response_format" in body:
+            return await answers(400, {})(request, body)
+        top = {"content": [{"token": "Yes", "top_logprobs": [{"token": "Yes", "logprob": -0.1}]}]}
+        return await streams(chunk("Yes", logprobs=top), chunk(finish_reason="length"), DONE)(request, body)
+
+    async with scripted(play) as (_, engine):
+        await engine.start(Deadline.after(SOON))
+        assert (engine.abilities.probabilities, engine.abilities.json_schema) == (True, False)
+
+
+async def test_a_server_that_is_silent_from_the_start_is_left_after_the_read_timeout() -> None:
+    async with scripted(hangs(), read_timeout_s=0.1) as (server, engine):
+        with pytest.raises(EngineUnavailable, match=r"silent for 0\.1 s"):
+            await engine.complete(ask(), deadline=Deadline.after(SOON))
+        assert len(server.bodies) == 1
+
+
+async def test_a_server_that_speaks_no_http_is_garbled() -> None:
+    async def mumble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"true}}")
+        writer.write(b"220 mail.example ESMTP\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(mumble, "127.0.0.1", 0)
+    async with server, engine_at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1") as engine:
+        with pytest.raises(EngineGarbled, match="does not speak HTTP"):
+            await engine.complete(ask(), deadline=Deadline.after(SOON))
+
+
 async def test_a_server_that_comes_up_later_can_be_started_again(unused_tcp_port: int) -> None:
     async with engine_at(f"http://127.0.0.1:{unused_tcp_port}/v1") as engine:
         with pytest.raises(EngineUnavailable):
@@ -304,7 +349,18 @@ async def test_a_server_that_comes_up_later_can_be_started_again(unused_tcp_port
         assert engine.abilities.json_schema
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000/v1", "http://localhost:8000", "ftp://x/v1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:8000/v1",
+        "http://localhost:8000",
+        "ftp://x/v1",
+        "http:///v1",
+        "http://h:99999/v1",
+        "http://h/v1?a=b",
+    ],
+)
 def test_a_url_that_is_no_v1_stops_the_start(url: str) -> None:
     with pytest.raises(SettingsError, match="/v1"):
         Endpoint(base_url=url)
@@ -322,6 +378,11 @@ async def test_a_deadline_that_has_passed_asks_nobody() -> None:
         with pytest.raises(EngineTimeout):
             await engine.complete(ask(), deadline=Deadline.after(-1.0))
         assert not server.bodies
+
+
+def test_a_bound_that_is_not_positive_stops_the_start() -> None:
+    with pytest.raises(SettingsError, match="must be positive"):
+        Endpoint(base_url="http://h/v1", max_concurrency=0)
 
 
 def test_the_key_is_not_in_the_endpoints_words() -> None:
