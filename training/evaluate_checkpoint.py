@@ -4,7 +4,6 @@ Held out are the words that fill slots, the wordings of questions, some labelled
 principles altogether. Needs no torch.
 """
 
-import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -150,8 +149,3 @@ def _does(body: str, dialogue: Dialogue, criterion: str) -> bool:
 def _repeats(written: str, text: str) -> bool:
     """To the letter, but that a sentence's first letter may be a capital."""
     return text in written or text[:1].upper() + text[1:] in written
-
-
-def write(figures: dict[str, Any], path: Path) -> None:
-    """Writes `evaluation.json`."""
-    path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from training import gguf, sft
+from training import manifest, sft
 from training.chatml import END, PAD, SPECIAL, TEMPLATE
 from training.dialogues.library import ROOT
 from training.run_config import RunConfig
@@ -27,7 +26,8 @@ def export(config: RunConfig, out: Path) -> dict[str, Any]:
 
     """
     out.mkdir(parents=True, exist_ok=True)
-    (out / "manifest.json").unlink(missing_ok=True)
+    for stale in ("README.md", "evaluation.json"):
+        (out / stale).unlink(missing_ok=True)
     state = torch.load(config.folder / "state.pt", weights_only=True)
     tokenizer = Tokenizer.from_file(str(config.folder / "tokenizer.json"))
     special = {text: tokenizer.token_to_id(text) for text in SPECIAL}
@@ -52,18 +52,7 @@ def export(config: RunConfig, out: Path) -> dict[str, Any]:
     if size > LARGEST_MB:
         raise ValueError(f"{out}: the weights take {size:.1f} MB, more than {LARGEST_MB}")
     parameters = sum(p.numel() for p in network.parameters())
-    return seal(out, _facts(config, steps=state["step"], parameters=parameters))
-
-
-def seal(out: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Writes the manifest: the facts, and the digest of every other file and of the GGUF."""
-    (out / "manifest.json").unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        converted = gguf.write(out, Path(scratch) / "model.gguf")
-    files = {path.name: gguf.sha256(path) for path in sorted(out.iterdir())}
-    manifest = {**facts, "gguf_sha256": converted, "files": files}
-    _json(out / "manifest.json", manifest)
-    return manifest
+    return manifest.seal(out, _facts(config, steps=state["step"], parameters=parameters))
 
 
 def _facts(config: RunConfig, *, steps: int, parameters: int) -> dict[str, Any]:

@@ -31,6 +31,11 @@ class Llama:
         params.offline = True
         self._server = xllamacpp.Server(params)
 
+    @property
+    def address(self) -> str:
+        """Its own loopback address."""
+        return str(self._server.listening_address)
+
     def reply(self, messages: Sequence[Message], *, most: int, schema: str | None = None) -> str:
         """The greedy reply, of at most `most` tokens; under a JSON schema where one is given."""
         shape = {"response_format": _shape(schema)} if schema else {}

@@ -36,7 +36,7 @@ _CHECK_TREES = 48
 _HIDDEN = -1e4
 
 
-def run(config: RunConfig) -> None:
+def run(config: RunConfig, *, progress: bool = True) -> None:
     """Trains to the configured number of steps, from the last state where there is one."""
     config.folder.mkdir(parents=True, exist_ok=True)
     path = config.folder / "tokenizer.json"
@@ -47,7 +47,7 @@ def run(config: RunConfig) -> None:
         trained.save(str(path))
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "29511")
-    mp.spawn(_worker, args=(config,), nprocs=config.workers)
+    mp.spawn(_worker, args=(config, progress), nprocs=config.workers)
 
 
 def source(config: RunConfig, split: Split) -> Source:
@@ -189,15 +189,7 @@ def schedule(config: RunConfig, number: int) -> float:
 
 def losses(network: Qwen3ForCausalLM, trees: list[Tree]) -> tuple[Tensor, Tensor]:
     """The weighted mean loss, and [stage: loss, right, count ...; tokens] for the log."""
-    ids = torch.tensor([number for tree in trees for number in tree.ids])[None]
-    positions = torch.tensor([position for tree in trees for position in tree.positions])[None]
-    hidden = network.model(
-        input_ids=ids,
-        position_ids=positions,
-        attention_mask={"full_attention": None},  # the blocks say who sees whom
-        use_cache=False,
-        blocks=_blocks(trees),
-    ).last_hidden_state[0]
+    hidden = hidden_states(network, trees, blocks_of(trees))
     before, wanted, weight, stage = _targets(trees)
     logits = network.lm_head(hidden[before]).float()
     each = functional.cross_entropy(logits, wanted, reduction="none")
@@ -210,7 +202,21 @@ def losses(network: Qwen3ForCausalLM, trees: list[Tree]) -> tuple[Tensor, Tensor
     return (each * weight).sum() / weight.sum(), report
 
 
-def _blocks(trees: list[Tree]) -> list[Block]:
+def hidden_states(network: Qwen3ForCausalLM, trees: list[Tree], blocks: list[Block]) -> Tensor:
+    """[tokens, width]: the last hidden states of all trees, laid end to end."""
+    ids = torch.tensor([number for tree in trees for number in tree.ids])[None]
+    positions = torch.tensor([position for tree in trees for position in tree.positions])[None]
+    done = network.model(
+        input_ids=ids,
+        position_ids=positions,
+        attention_mask={"full_attention": None},  # the blocks say who sees whom
+        use_cache=False,
+        blocks=blocks,
+    )
+    return done.last_hidden_state[0]
+
+
+def blocks_of(trees: list[Tree]) -> list[Block]:
     """The blocks of all trees, laid end to end."""
     found: list[Block] = []
     for tree in trees:
@@ -259,7 +265,7 @@ def batches(
             number += 1
 
 
-def _worker(rank: int, config: RunConfig) -> None:
+def _worker(rank: int, config: RunConfig, progress: bool) -> None:  # noqa: FBT001 - spawn passes by position
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=config.workers)
     tokenizer = Tokenizer.from_file(str(config.folder / "tokenizer.json"))
@@ -267,7 +273,7 @@ def _worker(rank: int, config: RunConfig) -> None:
     state = config.folder / "state.pt"
     start = learner.load(state) if state.exists() else 0
     dist.barrier()
-    log = Log(config.folder / "log.jsonl", quiet=rank > 0)
+    log = Log(config.folder / "log.jsonl", writes=rank == 0, prints=progress)
     stream = batches(config, tokenizer, source(config, Split.TRAIN), rank=rank, start=start)
     for number in range(start, config.steps):
         report = learner.step(number, next(stream))
@@ -295,8 +301,8 @@ def check(network: Qwen3ForCausalLM, config: RunConfig, tokenizer: Tokenizer, *,
 class Log:
     """Prints a line now and then, and appends it to a file."""
 
-    def __init__(self, path: Path, *, quiet: bool, every: int = 10) -> None:
-        self._path, self._quiet, self._every = path, quiet, every
+    def __init__(self, path: Path, *, writes: bool, prints: bool, every: int = 10) -> None:
+        self._path, self._writes, self._prints, self._every = path, writes, prints, every
         self._sum, self._since = torch.zeros(3 * len(STAGES) + 1, dtype=torch.float64), time.monotonic()
 
     def train(self, number: int, report: Tensor) -> None:
@@ -318,13 +324,14 @@ class Log:
         self._since = time.monotonic()
 
     def _write(self, kind: str, number: int, report: Tensor, more: dict[str, int]) -> None:
-        if self._quiet:
+        if not self._writes:
             return
         row: dict[str, object] = {"kind": kind, "step": number + 1, **more}
         for at, stage in enumerate(STAGES):
             loss, right, count = (float(value) for value in report[3 * at : 3 * at + 3])
             row[stage] = [round(loss / max(count, 1), 3), round(right / max(count, 1), 3)]
         line = json.dumps(row)
-        print(line, flush=True)
+        if self._prints:
+            print(line, flush=True)
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -91,12 +91,19 @@ def mending(writer: Writer, draft: Draft, rubric: Sequence[Exemplar], *, duty: b
 
 
 def edit_branch(task: Mending) -> Branch | None:
-    """The fewest edits; None where they would be too many."""
-    wanted = _edits(task)
-    if not 1 <= len(wanted) <= edits.MAX_EDITS:
+    """The fewest edits; None where they would be too many, or a line runs into the next ("under 30.")."""
+    wanted, body = _edits(task), task.mended.body
+    if not 1 <= len(wanted) <= edits.MAX_EDITS or not _gives(task.draft.body, wanted, body):
         return None
     ask = edits.instruction(task.draft.body, task.targets)
-    return Branch("edits", ask, edits.write(wanted), tuple(c.id for c in task.targets), task.mended.body)
+    return Branch("edits", ask, edits.write(wanted), tuple(c.id for c in task.targets), body)
+
+
+def _gives(before: str, wanted: Sequence[edits.Edit], after: str) -> bool:
+    try:
+        return edits.apply(before, wanted).split() == after.split()
+    except edits.EditsRejected:
+        return False
 
 
 def rewrite_branch(task: Mending) -> Branch:

@@ -1,0 +1,115 @@
+import random
+import re
+
+import pytest
+
+from service.prompts import edits
+from training.dialogues import drafts, library, words
+from training.dialogues.branches import YES
+from training.dialogues.dialogue import Dialogue, Source
+from training.dialogues.drafts import WEAKENED
+from training.dialogues.words import Split, is_held_out
+
+_COUNT = 150
+LIBRARY = library.load()
+QUERIES = library.queries()
+
+
+def source(split: Split) -> Source:
+    return Source(LIBRARY, QUERIES, 11, split, LIBRARY.trained)
+
+
+@pytest.fixture(scope="module")
+def dialogues() -> list[Dialogue]:
+    return [source(Split.TRAIN).dialogue(number) for number in range(_COUNT)]
+
+
+def test_the_same_number_gives_the_same_dialogue() -> None:
+    assert source(Split.TRAIN).dialogue(3) == source(Split.TRAIN).dialogue(3)
+
+
+def test_a_verdict_says_whether_a_known_wording_stands_in_the_answer(dialogues: list[Dialogue]) -> None:
+    judged = 0
+    exemplars = {e.criterion.id: e for p in LIBRARY.principles for e in p.exemplars}
+    for dialogue in dialogues:
+        mine = exemplars | {e.criterion.id: e for p in dialogue.setting.guide for e in p.exemplars}
+        for answer in dialogue.answers:
+            for branch in answer.branches:
+                if branch.stage != "verdict" or branch.targets[0] == WEAKENED.id:
+                    continue
+                wordings = drafts.wordings(mine[branch.targets[0]], dialogue.setting.scene)
+                done = any(text in answer.text for text in wordings)
+                called = bool(dialogue.setting.duty) and "emergency" in branch.instruction.content
+                assert done or called or branch.reply != YES
+                assert not done or branch.reply == YES
+                judged += 1
+    assert judged > 5 * _COUNT
+
+
+def test_the_edits_give_the_mended_text(dialogues: list[Dialogue]) -> None:
+    applied = 0
+    for answer in (answer for dialogue in dialogues for answer in dialogue.answers):
+        for branch in answer.branches:
+            if branch.stage == "edits":
+                mended = edits.apply(answer.body, edits.read(branch.reply))
+                assert mended.split() == branch.body.split()
+                applied += 1
+    assert applied > _COUNT // 2
+
+
+def test_a_mended_text_does_what_was_missing_and_not_what_was_forbidden(dialogues: list[Dialogue]) -> None:
+    for dialogue in dialogues:
+        exemplars = {e.criterion.id: e for p in dialogue.setting.guide for e in p.exemplars}
+        for branch in (b for a in dialogue.answers for b in a.branches if b.stage in {"edits", "rewrite"}):
+            for target in (t for t in branch.targets if t != WEAKENED.id):
+                exemplar = exemplars[target]
+                wordings = drafts.wordings(exemplar, dialogue.setting.scene)
+                assert any(text in branch.body for text in wordings) is exemplar.wanted
+
+
+def test_a_draft_to_learn_repeats_every_word_of_the_person(dialogues: list[Dialogue]) -> None:
+    for dialogue in dialogues:
+        for answer in dialogue.answers:
+            if answer.learn and not dialogue.setting.scene.fixed:
+                said = drafts.said_back(dialogue.setting.scene).values()
+                assert all(text.lower() in answer.body.lower() for text in said)
+
+
+def test_a_draft_to_learn_does_nothing_forbidden(dialogues: list[Dialogue]) -> None:
+    for dialogue in dialogues:
+        forbidden = [e for p in dialogue.setting.guide for e in p.exemplars if not e.wanted]
+        for body in (answer.body for answer in dialogue.answers if answer.learn):
+            assert not any(t in body for e in forbidden for t in drafts.wordings(e, dialogue.setting.scene))
+
+
+def test_most_drafts_to_learn_are_short(dialogues: list[Dialogue]) -> None:
+    lengths = sorted(len(a.text.split()) for d in dialogues for a in d.answers if a.learn)
+    assert lengths[len(lengths) // 2] in range(40, 111)
+    assert lengths[int(len(lengths) * 0.95)] <= 130
+
+
+def test_verdicts_are_nearly_as_often_yes_as_no(dialogues: list[Dialogue]) -> None:
+    replies = [b.reply == YES for d in dialogues for a in d.answers for b in a.branches if b.stage == "verdict"]
+    assert 0.4 < sum(replies) / len(replies) < 0.6
+
+
+@pytest.mark.parametrize("split", list(Split))
+def test_slots_hold_words_of_their_own_split_only(split: Split) -> None:
+    listed = [w.lower() for w in (*words.COMPLAINTS, *words.MEDICINES, *words.CONDITIONS, *words.TESTS)]
+    others = [w for w in listed if is_held_out(w) is (split is Split.TRAIN)]
+    assert others
+    pattern = re.compile("|".join(rf"\b{re.escape(w)}\b" for w in others))
+    made = words.Words(random.Random(5), split)
+    for slot in ("medicine", "condition", "test"):
+        drawn = {made.value(slot).lower() for _ in range(400)}
+        assert not {w for w in drawn if pattern.fullmatch(w)}
+
+
+def test_training_draws_no_held_out_principle(dialogues: list[Dialogue]) -> None:
+    kept = {p.id for p in LIBRARY.held_out}
+    assert kept
+    assert not kept & {p.id for d in dialogues for p in d.setting.guide}
+
+
+def test_every_principle_has_exemplars_for_every_criterion() -> None:
+    assert all(e.does and e.misses for p in LIBRARY.principles for e in p.exemplars)

@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer
+
+from service.domain.conversation import Message, Role
+from training import tokenizer as bpe
+from training.chatml import END, REPLY, render
+from training.dialogues import library
+from training.dialogues.dialogue import Dialogue, Source
+from training.dialogues.words import Split
+from training.intervals import Share, macro_f1
+from training.run_config import read
+from training.trees import Tree, plant
+
+_LIMIT = 4000
+
+
+@pytest.fixture(scope="module")
+def source() -> Source:
+    everything = library.load()
+    return Source(everything, library.queries(), 5, Split.TRAIN, everything.trained)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(source: Source) -> Tokenizer:
+    return bpe.train(source, vocabulary=1200, dialogues=40)
+
+
+def _path(tree: Tree, segment: int) -> list[int]:
+    line = [segment]
+    while tree.parents[line[0]] >= 0:
+        line.insert(0, tree.parents[line[0]])
+    return [at for s in line for at in range(len(tree.ids)) if tree.segments[at] == s]
+
+
+def _served(dialogue: Dialogue) -> list[str]:
+    """Every prompt with its reply, as an engine would read it."""
+    texts = [render(dialogue.setting.prompt) + REPLY]
+    for answer in dialogue.answers:
+        texts.append(texts[0] + answer.text + END)
+        turns = (*dialogue.setting.prompt, Message(Role.ASSISTANT, answer.text))
+        texts += [render((*turns, branch.instruction)) + REPLY + branch.reply + END for branch in answer.branches]
+    return texts
+
+
+def test_every_path_of_a_tree_reads_as_it_is_served(source: Source, tokenizer: Tokenizer) -> None:
+    for number in range(12):
+        dialogue = source.dialogue(number)
+        tree = plant(dialogue, tokenizer, limit=_LIMIT)
+        read_ = [[tree.ids[at] for at in _path(tree, s)] for s in range(len(tree.parents))]
+        assert read_ == [tokenizer.encode(text).ids for text in _served(dialogue)]
+
+
+def test_positions_count_along_each_path(source: Source, tokenizer: Tokenizer) -> None:
+    tree = plant(source.dialogue(1), tokenizer, limit=_LIMIT)
+    for segment in range(len(tree.parents)):
+        path = _path(tree, segment)
+        assert [tree.positions[at] for at in path] == list(range(len(path)))
+        assert [tree.previous()[at] for at in path] == [-1, *path[:-1]]
+
+
+def test_a_token_sees_its_own_past_and_nothing_else(source: Source, tokenizer: Tokenizer) -> None:
+    tree = plant(source.dialogue(1), tokenizer, limit=_LIMIT)
+    (_, root_end, _), *_ = blocks = tree.blocks()
+    seen = np.zeros((len(tree.ids), len(tree.ids)), dtype=bool)
+    for start, end, visible in blocks:
+        seen[start:end, start:end] = visible
+        if start:
+            seen[start:end, :root_end] = True
+    for segment in range(len(tree.parents)):
+        path = _path(tree, segment)
+        for place, at in enumerate(path):
+            assert sorted(np.flatnonzero(seen[at])) == path[: place + 1]
+
+
+def test_poor_drafts_bear_no_loss(source: Source, tokenizer: Tokenizer) -> None:
+    dialogue = source.dialogue(1)
+    tree = plant(dialogue, tokenizer, limit=_LIMIT)
+    drafts = [s for s, parent in enumerate(tree.parents) if parent == 0]
+    for segment, answer in zip(drafts, dialogue.answers, strict=True):
+        weights = {w for w, s in zip(tree.weights, tree.segments, strict=True) if s == segment}
+        assert weights == ({1.0} if answer.learn else {0.0})
+
+
+def test_a_tree_stays_within_its_limit(source: Source, tokenizer: Tokenizer) -> None:
+    assert all(len(plant(source.dialogue(n), tokenizer, limit=900).ids) <= 900 for n in range(20))
+
+
+def test_the_shipped_run_is_readable() -> None:
+    config = read(Path("training/runs/demo-sft.toml"))
+    assert config.shape.hidden == config.shape.heads * config.shape.head_dim
+    assert config.warmup + config.decay < config.steps
+
+
+@pytest.mark.parametrize(
+    ("share", "low", "high"),
+    [(Share(0, 10), 0.0, 0.2775), (Share(5, 10), 0.2366, 0.7634), (Share(10, 10), 0.7225, 1.0)],
+)
+def test_wilson_intervals(share: Share, low: float, high: float) -> None:
+    assert share.interval == pytest.approx((low, high), abs=1e-3)
+
+
+def test_macro_f1_is_the_mean_of_both_classes() -> None:
+    pairs = [(True, True), (True, False), (False, False), (False, False)]
+    assert macro_f1(pairs) == pytest.approx((2 / 3 + 4 / 5) / 2)

@@ -1,0 +1,81 @@
+"""`clinalign train ...`: train, export, evaluate. Torch is imported only by the commands that need it."""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+commands = typer.Typer(no_args_is_help=True, help="Make the small checkpoint: train, export, evaluate.")
+
+_RUN = Path("training/runs/demo-sft.toml")
+_CHECKPOINT = Path("training/checkpoints/clinalign-demo")
+RunFile = Annotated[Path, typer.Argument(help="The run's TOML.", exists=True, dir_okay=False)]
+Checkpoint = Annotated[Path, typer.Argument(help="A checkpoint's folder.", exists=True, file_okay=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, and nothing else.")]
+
+
+@commands.command()
+def sft(run: RunFile = _RUN, as_json: AsJson = False) -> None:
+    """Train, from the last state where there is one; a line of losses now and then."""
+    _need_torch("sft")
+    from training import run_config, sft  # noqa: PLC0415 - torch
+
+    config = run_config.read(run)
+    sft.run(config, progress=not as_json)
+    _say({"run": config.name, "steps": config.steps, "folder": str(config.folder)}, as_json=as_json)
+
+
+@commands.command()
+def export(
+    run: RunFile = _RUN,
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint.")] = _CHECKPOINT,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run's last state as a checkpoint for transformers, vLLM and llama.cpp."""
+    _need_torch("export")
+    from training import run_config  # noqa: PLC0415 - torch
+    from training.export import export as write  # noqa: PLC0415 - torch
+
+    manifest = write(run_config.read(run), out)
+    _say({"checkpoint": str(out), "parameters": manifest["parameters"], "steps": manifest["steps"]}, as_json=as_json)
+
+
+@commands.command()
+def evaluate(
+    checkpoint: Checkpoint = _CHECKPOINT,
+    dialogues: Annotated[int, typer.Option(min=1, help="Held-out dialogues of each kind.")] = 200,
+    seed: Annotated[int, typer.Option(help="Which dialogues.")] = 7,
+    write: Annotated[bool, typer.Option(help="Write the figures, the model card and the manifest anew.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a checkpoint on held-out dialogues, served by llama.cpp."""
+    from training import evaluate_checkpoint, model_card  # noqa: PLC0415 - llama.cpp
+
+    figures = evaluate_checkpoint.evaluate(checkpoint, dialogues=dialogues, seed=seed)
+    if write:
+        model_card.publish(checkpoint, figures)
+    _say(figures, as_json=as_json)
+
+
+def _need_torch(command: str) -> None:
+    """Training has an environment of its own."""
+    if importlib.util.find_spec("torch") is None:
+        Console(stderr=True, soft_wrap=True).print(
+            f"clinalign train {command} needs torch: run `make install-training`, "
+            f"then `.venv-training/bin/python -m training.cli {command}`."
+        )
+        raise typer.Exit(code=2)
+
+
+def _say(value: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(value))
+    else:
+        Console().print_json(data=value)
+
+
+if __name__ == "__main__":
+    commands()

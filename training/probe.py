@@ -1,0 +1,60 @@
+"""What torch and transformers make of a checkpoint and a tree, as JSON: `python -m training.probe CHECKPOINT_DIR`."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from training import sft
+from training.dialogues.words import Split
+from training.run_config import RunConfig, read
+from training.trees import Tree, plant
+
+
+def _learning(config: RunConfig, tokenizer: Tokenizer) -> dict[str, object]:
+    """How far the packed forward lies from the plain one, and whether a step on one tree lowers its loss."""
+    torch.manual_seed(0)
+    special = {text: tokenizer.token_to_id(text) for text in sft.SPECIAL}
+    network = sft.model(config.shape, special).float()
+    tree = plant(sft.source(config, Split.TRAIN).dialogue(1), tokenizer, limit=config.tree_tokens)
+    blocks = [replace(block, bias=block.bias.float()) for block in sft.blocks_of([tree])]
+    with torch.no_grad():
+        packed = sft.hidden_states(network, [tree], blocks)
+        network.set_attn_implementation("sdpa")
+        far = max(_difference(network, tree, segment, packed) for segment in range(len(tree.parents)))
+    return {"difference": far, "segments": len(tree.parents)}
+
+
+def _difference(network: torch.nn.Module, tree: Tree, segment: int, packed: torch.Tensor) -> float:
+    line = [segment]
+    while tree.parents[line[0]] >= 0:
+        line.insert(0, tree.parents[line[0]])
+    path = [at for s in line for at in range(len(tree.ids)) if tree.segments[at] == s]
+    ids = torch.tensor([[tree.ids[at] for at in path]])
+    plain = network.model(input_ids=ids, use_cache=False).last_hidden_state[0]
+    return float((plain - packed[path]).abs().max())
+
+
+def _greedy(checkpoint: Path, conversations: list[list[dict[str, str]]]) -> dict[str, object]:
+    network = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    prompts = [tokenizer.apply_chat_template(c, tokenize=False, add_generation_prompt=True) for c in conversations]
+    replies = []
+    for prompt in prompts:
+        ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+        with torch.no_grad():
+            said = network.generate(**ids, max_new_tokens=60, do_sample=False)
+        replies.append(tokenizer.decode(said[0, ids["input_ids"].shape[1] :], skip_special_tokens=True))
+    return {"prompts": prompts, "replies": replies, "use_cache": network.config.use_cache}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    folder = Path(sys.argv[1])
+    run = read(Path("training/runs/demo-sft.toml"))
+    own = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    print(json.dumps({**_learning(run, own), **_greedy(folder, json.loads(sys.stdin.read()))}))
