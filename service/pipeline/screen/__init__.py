@@ -15,7 +15,7 @@ from service.domain.assessment import RedFlag, Span
 from service.domain.conversation import Conversation
 from service.domain.enquiry import Audience
 from service.pipeline.screen.advice import Advice, read_advice
-from service.pipeline.screen.language import language_of, reads_as_english
+from service.pipeline.screen.language import language_of
 from service.pipeline.screen.rules import Match, Rulebook, compile_rules
 from service.pipeline.screen.sources import read_sources
 from service.pipeline.screen.text import Words, words_of
@@ -27,7 +27,7 @@ __all__ = ["Screen", "language_of"]
 class Screen:
     """The rules of the package and of `folder`, with the numbers of `region` (a key of regions.yaml).
 
-    `language` is spoken where `duty` is not told one; None: that of the latest question.
+    `language` is what advice is given in; None: that of the latest question, or what `duty` is told.
 
     Raises:
         SettingsError: a rule file, an advice file or the region is wrong.
@@ -48,12 +48,12 @@ class Screen:
     def screen(self, conversation: Conversation, *, audience: Audience | None) -> tuple[RedFlag, ...]:
         """At most one flag per family, in the order in which they stand in the conversation."""
         words = words_of(conversation)
-        language = self.language or language_of(conversation.question)
         first: dict[str, Match] = {}
-        for match in self._rulebook.matches(words, english=_english(conversation)):
+        for match in self._rulebook.matches(words):
             held = first.setdefault(match.rule.family, match)
             if match.evidence < held.evidence:
                 first[match.rule.family] = match
+        language = self.language or (language_of(conversation.question) if first else None)
         return tuple(
             RedFlag(
                 family=match.rule.family,
@@ -69,11 +69,7 @@ class Screen:
         Only Audience.CLINICIAN is given a clinical prompt: where nobody said who reads, it may be a patient.
         """
         families = [flag.family for flag in flags]
-        return self._advice.say(families, audience=audience, language=language or self.language)
-
-
-def _english(conversation: Conversation) -> frozenset[int]:
-    return frozenset(index for index, message in enumerate(conversation.messages) if reads_as_english(message.content))
+        return self._advice.say(families, audience=audience, language=self.language or language)
 
 
 def _span(words: Words, evidence: tuple[int, int]) -> Span:

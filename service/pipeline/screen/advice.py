@@ -41,10 +41,18 @@ class Advice:
         if not families:
             return ""
         phrasing = self.phrasings.get(language or DEFAULT_LANGUAGE, self.phrasings[DEFAULT_LANGUAGE])
-        parts = [phrasing.families.get(family, phrasing.families[_GENERAL]) for family in dict.fromkeys(families)]
+        parts = [self._part(family, phrasing) for family in dict.fromkeys(families)]
         compose = _for_clinician if audience is Audience.CLINICIAN else _for_person
         text = compose(phrasing, parts)
         return text.format_map({**phrasing.numbers, **self._numbers(phrasing)})
+
+    def _part(self, family: str, phrasing: Phrasing) -> Mapping[str, str]:
+        """The family's words; where a language has none of its own, its general ones with the English action."""
+        if family in phrasing.families:
+            return phrasing.families[family]
+        english = self.phrasings[DEFAULT_LANGUAGE].families.get(family, {})
+        general = phrasing.families[_GENERAL]
+        return {key: english.get("action", text) if key == "action" else text for key, text in general.items()}
 
     def _numbers(self, phrasing: Phrasing) -> dict[str, str]:
         """The region's numbers, the emergency number with the little words that its language wants before it."""

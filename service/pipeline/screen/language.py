@@ -44,7 +44,10 @@ _COMMON: Final = {
     "sw": "na ya wa ni mimi yangu nina maumivu sana kwa mtoto nini je",
 }
 LATIN: Final = frozenset(_COMMON)
-_SETS: Final = {language: frozenset(words.split()) for language, words in _COMMON.items()}
+_LANGUAGES: Final = {
+    word: tuple(language for language, words in _COMMON.items() if word in words.split())
+    for word in " ".join(_COMMON.values()).split()
+}
 _ENOUGH: Final = 600  # characters are plenty to tell
 _FEW: Final = 5  # words that may all be terms and abbreviations, whatever the language
 
@@ -67,20 +70,21 @@ def language_of(text: str) -> str:
     return _latin_language(text) if latin else "en"
 
 
-def reads_as_english(text: str) -> bool:
-    """Whether the commonest words say that a text is English, rather than that nothing tells."""
-    scores = _scores(words_in(text[:_ENOUGH]).texts)
+def read_as_english(texts: Sequence[str]) -> bool:
+    """Whether the commonest of these folded words are English ones, rather than none that tell."""
+    scores = _scores(texts[:_ENOUGH])
     return scores["en"] > 0 and scores["en"] == max(scores.values())
 
 
 def _latin_language(text: str) -> str:
     texts = words_in(text.replace("'", " ").replace("\u2019", " ")).texts
-    language, score = (scores := _scores(texts)).most_common(1)[0]
-    if not score:
+    scores = _scores(texts)
+    if not scores:
         return "en" if len(texts) < _FEW else OTHER
+    language, score = scores.most_common(1)[0]
     return "en" if scores["en"] == score else language
 
 
 def _scores(texts: Sequence[str]) -> Counter[str]:
     """How many of the words are among each language's commonest."""
-    return Counter({language: sum(text in common for text in texts) for language, common in _SETS.items()})
+    return Counter(language for text in texts for language in _LANGUAGES.get(text, ()))

@@ -8,7 +8,7 @@ time grows with the text alone.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.pipeline.screen.text import Words, words_in
@@ -46,6 +46,7 @@ class Phrasebook:
     _slots: dict[frozenset[str], int] = field(default_factory=dict)
     _exact: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     _stems: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _longest_stem: int = 0
     _ranges: list[tuple[float, float, int]] = field(default_factory=list)
 
     def add(self, phrase: str, *, group: int, lists: Lists) -> None:
@@ -66,22 +67,9 @@ class Phrasebook:
         slots = [self._slots_of(text) for text in words.texts]
         found: dict[int, list[Hit]] = {}
         for start, first in enumerate(slots):
-            if first:
-                for group, hit in self._walk(start, slots, words.sentences):
-                    found.setdefault(group, []).append(hit)
-        return found
-
-    def _walk(self, start: int, slots: Sequence[Sequence[int]], sentences: Sequence[int]) -> list[tuple[int, Hit]]:
-        sentence, count = sentences[start], len(slots)
-        found: list[tuple[int, Hit]] = []
-        waiting = [(self._root, start)]
-        while waiting:
-            node, place = waiting.pop()
-            found += [(group, (start, place)) for group in node.ends]
-            for gap, beyond in node.gaps.items():
-                waiting += [(beyond, further) for further in range(place, min(place + gap + 1, count))]
-            if node.edges and place < count and sentences[place] == sentence:
-                waiting += [(node.edges[slot], place + 1) for slot in slots[place] if slot in node.edges]
+            begun = [(self._root.edges[slot], start + 1) for slot in first if slot in self._root.edges]
+            for group, end in _walk(begun, slots, words.sentences, words.sentences[start]):
+                found.setdefault(group, []).append((start, end))
         return found
 
     def _slots_of(self, text: str) -> Sequence[int]:
@@ -101,7 +89,7 @@ class Phrasebook:
 
     def _spelt(self, text: str) -> list[int]:
         known = list(self._exact.get(text, ()))
-        for length in range(2, len(text) + 1):
+        for length in range(2, min(len(text), self._longest_stem) + 1):
             known += self._stems.get(text[:length], ())
         return known
 
@@ -152,6 +140,7 @@ class Phrasebook:
                     self._ranges.append((float(numbers[1]), float(numbers[2]), slot))
                 elif atom.endswith("*"):
                     self._stems[atom[:-1]].append(slot)
+                    self._longest_stem = max(self._longest_stem, len(atom) - 1)
                 else:
                     self._exact[atom].append(slot)
         return self._slots[atoms]
@@ -170,6 +159,22 @@ def _atoms(phrase: str) -> list[str]:
     if not texts:
         raise PhraseRejected(f"{phrase!r} holds no word")
     return [*texts[:-1], f"{texts[-1]}*"] if phrase.endswith("*") else texts
+
+
+def _walk(
+    waiting: list[tuple[_Node, int]], slots: Sequence[Sequence[int]], sentences: Sequence[int], sentence: int
+) -> Iterator[tuple[int, int]]:
+    """The groups whose phrase is completed from these states, and where it ends. This is the hot path."""
+    count = len(slots)
+    while waiting:
+        node, place = waiting.pop()
+        for group in node.ends:
+            yield group, place
+        for gap, beyond in node.gaps.items():
+            waiting += [(beyond, further) for further in range(place, min(place + gap + 1, count))]
+        edges = node.edges
+        if edges and place < count and sentences[place] == sentence:
+            waiting += [(edges[slot], place + 1) for slot in slots[place] if slot in edges]
 
 
 def _named(choice: str, *, lists: Lists, within: tuple[str, ...]) -> Sequence[str]:

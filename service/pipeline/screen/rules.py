@@ -1,12 +1,12 @@
 """Rules: compiled once, then matched against a conversation's words in one pass."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.domain.errors import SettingsError
 from service.pipeline.screen.context import Context, apart, inside
-from service.pipeline.screen.language import LATIN
+from service.pipeline.screen.language import LATIN, read_as_english
 from service.pipeline.screen.phrases import Hit, Phrasebook, PhraseRejected
 from service.pipeline.screen.sources import CueKind, Dismissal, Rule, Sources
 from service.pipeline.screen.text import Words
@@ -29,14 +29,14 @@ class Rulebook:
     excepted: Mapping[str, tuple[int, ...]]
     cues: Mapping[str, Mapping[CueKind, int]]
 
-    def matches(self, words: Words, *, english: Collection[int] = ()) -> Iterator[Match]:
+    def matches(self, words: Words) -> Iterator[Match]:
         """The rules that hold for these words, in the order of the files.
 
-        In messages that are `english`, the rules of other languages in Latin script are left out: they share words
-        with English (`suicidal`, `overdose`) whose context only the English cues can read.
+        In English messages the rules of other languages in Latin script are left out: they share words with English
+        (`suicidal`, `overdose`) whose context only the English cues can read.
         """
         hits = self.phrasebook.find(words)
-        survey = _Survey(self, words, hits, english)
+        survey = _Survey(self, words, hits)
         for rule, groups in self.rules:
             if all(group in hits for group in groups) and (evidence := survey.evidence(rule, groups)):
                 yield Match(rule, evidence)
@@ -45,10 +45,9 @@ class Rulebook:
 class _Survey:
     """One conversation's hits, and which of them stand."""
 
-    def __init__(
-        self, rulebook: Rulebook, words: Words, hits: Mapping[int, Sequence[Hit]], english: Collection[int]
-    ) -> None:
-        self._rulebook, self._words, self._hits, self._english = rulebook, words, hits, english
+    def __init__(self, rulebook: Rulebook, words: Words, hits: Mapping[int, Sequence[Hit]]) -> None:
+        self._rulebook, self._words, self._hits = rulebook, words, hits
+        self._english = {message for message, texts in words.by_message().items() if read_as_english(texts)}
         self._contexts: dict[str, Context] = {}
         self._judged: dict[tuple[str, Hit], frozenset[Dismissal]] = {}
 

@@ -48,6 +48,13 @@ class Words:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def by_message(self) -> dict[int, list[str]]:
+        """The folded words of each message that has any."""
+        texts: dict[int, list[str]] = {}
+        for message, text in zip(self.messages, self.texts, strict=True):
+            texts.setdefault(message, []).append(text)
+        return texts
+
 
 def words_of(conversation: Conversation) -> Words:
     """The words of the user's turns; what assistants, tools and apps wrote is no evidence."""
