@@ -9,10 +9,12 @@ import typer
 
 from principles_store.cli import commands as principles
 from service.app import run
-from service.audit.ledger import verify
+from service.audit.ledger import entries, verify
 from service.cli.asking import ask_gateway
-from service.cli.showing import show
+from service.cli.showing import show, show_rates
 from service.domain.errors import SettingsError
+from service.pipeline.screen.evaluation import evaluate as evaluate_screen
+from service.pipeline.screen.evaluation import read_rows
 from service.settings import read_settings
 
 commands = typer.Typer(
@@ -60,6 +62,21 @@ def chat(
         show(reply, question=question)
 
 
+@evaluate.command()
+def redflags(
+    emergent: Annotated[Path, typer.Option(help="JSONL of labelled emergencies, gzipped or not.")],
+    routine: Annotated[Path, typer.Option(help="JSONL of routine questions, gzipped or not.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")] = False,
+) -> None:
+    """Sensitivity and false alarms of the red-flag rules, by fold, with 95 % intervals."""
+    report = evaluate_screen(read_rows(emergent), read_rows(routine))
+    if as_json:
+        typer.echo(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        show_rates(report.rates)
+
+
 @audit.command("verify")
 def audit_verify(
     path: Annotated[Path, typer.Argument(help="The ledger's file.")],
@@ -68,5 +85,18 @@ def audit_verify(
     if not path.is_file():
         raise SettingsError(f"no ledger at {path}")
     found = verify(path)
-    typer.echo(str(found))
+    typer.echo(f"{found.entries} entries hold; the last one's hash is {found.head}")
+    if found.broken is not None:
+        typer.echo(f"line {found.broken.line} (byte {found.broken.offset}): {found.broken.why}")
     raise typer.Exit(0 if found.intact else 1)
+
+
+@audit.command("export")
+def audit_export(
+    path: Annotated[Path, typer.Argument(help="The ledger's file.")],
+) -> None:
+    """Every entry of the ledger as one JSON object a line."""
+    if not path.is_file():
+        raise SettingsError(f"no ledger at {path}")
+    for entry in entries(path):
+        typer.echo(orjson.dumps(entry))

@@ -1,12 +1,14 @@
 """A reply of POST /chat as a person reads it in a terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+
+from service.pipeline.screen.evaluation import Rate
 
 _COLOUR = {"met": "green", "unmet": "red", "unknown": "yellow"}
 _OUTCOME_COLOUR = {"released": "green", "released_flagged": "yellow", "safe_message": "yellow", "withheld": "red"}
@@ -28,6 +30,14 @@ def show(reply: Mapping[str, Any], *, question: str, console: Console | None = N
     for revision in reply["revisions"]:
         out.print(Text(_revised(revision)))
     out.print(Text(_footer(reply), style="dim"))
+
+
+def show_rates(rates: Iterable[Rate], *, console: Console | None = None) -> None:
+    """How many rows of each label were flagged, by fold."""
+    table = Table("Label", "Fold", "Flagged", "Of", "Share", "95 %")
+    for r in rates:
+        table.add_row(r.label, r.fold, str(r.flagged), str(r.total), f"{r.share:.3f}", f"{r.low:.3f} to {r.high:.3f}")
+    (console or Console()).print(table)
 
 
 def _principles(principles: Sequence[Mapping[str, Any]]) -> Table:
