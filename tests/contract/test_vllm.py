@@ -46,7 +46,7 @@ CRITERION = Criterion("p#c", "p", "Names signs that need urgent care.", 8, Polar
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a vLLM that `make vllm` started on a free port, ended with the module."""
     _require(ROOT / ".venv-vllm/.installed", "make vllm-install")
-    _require(ROOT / CHECKPOINT / "config.json", "make train")
+    _require(ROOT / CHECKPOINT / "config.json", "train one, or name another as CHECKPOINT")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
