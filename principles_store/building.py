@@ -148,12 +148,12 @@ def about_health(queries: Sequence[LabelledQuery]) -> list[int]:
 
 
 def encode(texts: Sequence[str], encoder: Encoder, progress: Progress = lambda _: None) -> NDArray[np.float32]:
-    """Vectors [texts, dimension], telling `progress` of each batch."""
-    pieces = []
-    for piece in encoder.batches(texts):
-        progress(len(piece))
-        pieces.append(piece)
-    return np.concatenate(pieces)
+    """Vectors [texts, dimension], telling `progress` of each text."""
+    rows = []
+    for text in texts:
+        rows.append(encoder.encode_one(text))
+        progress(1)
+    return np.stack(rows)
 
 
 def _save(built: Built, folder: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -17,7 +17,6 @@ from principles_store.errors import EncoderUnusable
 
 DESCRIPTION: Final = "encoder.json"
 TOKENIZER: Final = "tokenizer.json"
-_BATCH: Final = 32
 _BUILD: Final = "build it with `python -m training.encoder_export --out FOLDER`"
 
 
@@ -79,7 +78,7 @@ class Encoder:
         _check(folder / model.file, model.sha256)
         tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
         tokenizer.enable_truncation(description.max_tokens)
-        tokenizer.enable_padding()
+        tokenizer.no_padding()
         return cls(description, precision, tokenizer, _session(folder / model.file, threads))
 
     @property
@@ -97,35 +96,30 @@ class Encoder:
         ).hexdigest()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors [texts, dimension]; what stands beyond `max_tokens` is not read."""
+        """Unit vectors [texts, dimension]; what stands beyond `max_tokens` is not read.
+
+        One text at a time, on purpose: padding a batch costs more than batching saves on a CPU, and a quantised
+        model's vectors depend on what shares their batch.
+        """
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
-        return np.concatenate(list(self.batches(texts)))
+        return np.stack([self.encode_one(text) for text in texts])
 
-    def batches(self, texts: Sequence[str]) -> Iterator[NDArray[np.float32]]:
-        """The same vectors in pieces of at most 32, for whoever shows progress."""
-        for start in range(0, len(texts), _BATCH):
-            yield self._batch(texts[start : start + _BATCH])
-
-    def _batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        read = self._tokenizer.encode_batch(list(texts))
-        ids = np.array([tokens.ids for tokens in read], dtype=np.int64)
-        mask = np.array([tokens.attention_mask for tokens in read], dtype=np.int64)
-        (hidden,) = self._session.run(["hidden"], {"input_ids": ids, "attention_mask": mask})
-        return normalise(pool(hidden, mask, self.description.pooling))
+    def encode_one(self, text: str) -> NDArray[np.float32]:
+        """The unit vector [dimension] of one text."""
+        ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
+        (hidden,) = self._session.run(["hidden"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        return normalise(pool(hidden[0], self.description.pooling))
 
 
-def pool(hidden: NDArray[np.float32], mask: NDArray[np.int64], how: Literal["mean", "cls"]) -> NDArray[np.float32]:
-    """Hidden states [texts, tokens, width] to one vector per text; padding, where the mask is 0, counts for nothing."""
-    if how == "cls":
-        return hidden[:, 0]
-    weights = mask[:, :, None].astype(np.float32)
-    total: NDArray[np.float32] = (hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1.0)
-    return total
+def pool(hidden: NDArray[np.float32], how: Literal["mean", "cls"]) -> NDArray[np.float32]:
+    """Hidden states [tokens, width] to one vector [width]: their mean, or the first."""
+    pooled: NDArray[np.float32] = hidden[0] if how == "cls" else hidden.mean(axis=0)
+    return pooled
 
 
 def normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows scaled to length one; a row of zeros stays as it is."""
+    """Vectors (along the last axis) scaled to length one; a vector of zeros stays as it is."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     scaled: NDArray[np.float32] = (vectors / np.where(lengths == 0.0, 1.0, lengths)).astype(np.float32)
     return scaled

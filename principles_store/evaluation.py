@@ -4,7 +4,7 @@ Choices (weights, thresholds) are made on one half of the labelled queries; retr
 heads fitted on the first. Scenarios are cross-validated by principle.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -65,7 +65,7 @@ class Trial:
     ) -> None:
         self.queries = tuple(queries)
         self.encoder = encoder
-        self.vectors = _one_by_one([query.text for query in queries], encoder, progress)
+        self.vectors = encode([query.text for query in queries], encoder, progress)
         self.principle_vectors = principle_vectors(principles, encoder, progress)
         chosen, self.reported = halves(queries)
         self.principles = tuple(principles)
@@ -120,7 +120,7 @@ class Trial:
 
     def consult(self, text: str) -> object:
         """What one request costs: encoding and all."""
-        return self.store.consult(text, self.encoder.encode([text])[0], limit=DEPTH, families=())
+        return self.store.consult(text, self.encoder.encode_one(text), limit=DEPTH, families=())
 
 
 def evaluate(
@@ -162,12 +162,3 @@ def _compare(trial: Trial, other: Encoder, progress: Progress) -> Agreement:
     second = Trial(trial.principles, trial.queries, other, progress=progress)
     everything = range(len(trial.queries))
     return agreement([trial.bring_in(p) for p in everything], [second.bring_in(p) for p in everything])
-
-
-def _one_by_one(texts: Sequence[str], encoder: Encoder, progress: Callable[[int], None]) -> NDArray[np.float32]:
-    """As requests come: a quantised model's vectors depend, a little, on what shares their batch."""
-    rows = []
-    for text in texts:
-        rows.append(encoder.encode([text])[0])
-        progress(1)
-    return np.stack(rows)

@@ -79,12 +79,15 @@ class Heads:
     ) -> "Heads":
         """Fit on vectors [queries, width] and the queries' labels; `principles` in order of id."""
         features = np.stack([_features(v, q.text) for v, q in zip(vectors, queries, strict=True)])
-        return cls(
-            {
-                d: Head(fit_softmax(features, codes(queries, d), levels=len(LEVELS[d])), known(queries, principles, d))
-                for d in Dimension
-            }
-        )
+        # There are fewer queries than features: fitting in the queries' own span gives the same weights, sooner.
+        _, _, span = np.linalg.svd(features, full_matrices=False)
+        within = features @ span.T
+        heads = {}
+        for dimension, levels in LEVELS.items():
+            weights = fit_softmax(within, codes(queries, dimension), levels=len(levels))
+            back = np.hstack([weights[:, :-1] @ span, weights[:, -1:]])
+            heads[dimension] = Head(back, known(queries, principles, dimension))
+        return cls(heads)
 
     def read(self, query: str, vector: NDArray[np.float32], near: Near) -> Scenario:
         """The scenario of one query, from its words, its unit vector and the principles near it."""
@@ -161,8 +164,7 @@ def fit_softmax(
     share = _balanced(targets)
     ridge = np.append(np.full(features.shape[1], penalty / len(features)), 0.0)
     scaled = inputs * np.sqrt(share)[:, None]
-    # The curvature's largest eigenvalue; the Gram matrix has the same as the covariance, and is smaller here.
-    step = 1.0 / (0.5 * np.linalg.eigvalsh(scaled @ scaled.T).max() + penalty / len(features))
+    step = 1.0 / (0.5 * np.linalg.norm(scaled, ord=2) ** 2 + penalty / len(features))
     weights = ahead = np.zeros((levels, inputs.shape[1]))
     for turn in range(_STEPS):
         slope = ((softmax(inputs @ ahead.T) - targets) * share[:, None]).T @ inputs + ridge * ahead

@@ -39,12 +39,11 @@ class WordEncoder(Encoder):
         )
         super().__init__(description, precision, tokenizer=None, session=None)
 
-    def _batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        vectors = np.zeros((len(texts), WIDTH), dtype=np.float32)
-        for row, text in enumerate(texts):
-            for word in words(text):
-                vectors[row, zlib.crc32(word.encode()) % WIDTH] += 1.0
-        return normalise(vectors)
+    def encode_one(self, text: str) -> NDArray[np.float32]:
+        vector = np.zeros(WIDTH, dtype=np.float32)
+        for word in words(text):
+            vector[zlib.crc32(word.encode()) % WIDTH] += 1.0
+        return normalise(vector)
 
 
 def principle(principle_id: str, *, applies_when: str = "a situation", **fields: Any) -> Principle:

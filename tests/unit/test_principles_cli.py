@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from principles_store import cli
+from principles_store.cli import commands
+from principles_store.encoder import Encoder, Precision
 from principles_store.paths import Places
 from principles_store.writing import write_principles
 from tests.principles_fakes import PRINCIPLES, QUERIES, WordEncoder, principle, write_store
@@ -22,14 +23,13 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "queries" / "all.yaml").write_text(json.dumps(queries), encoding="utf-8")
     for name in ("principles", "queries", "index", "encoder"):
         monkeypatch.setenv(f"CLINALIGN_{name.upper()}_DIR", str(tmp_path / name))
-    monkeypatch.setattr(
-        cli.Encoder, "load", lambda *_, **options: WordEncoder(precision=options.get("precision", "fp32"))
-    )
+    # The model's files are the outside world: the tests of the shipped store read the real ones.
+    monkeypatch.setattr(Encoder, "load", lambda *_, precision=Precision.FP32, **__: WordEncoder(precision=precision))
     return tmp_path
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.commands, list(arguments))
+    return CliRunner().invoke(commands, list(arguments))
 
 
 def told(*arguments: str) -> Any:

@@ -1,5 +1,7 @@
 """What `clinalign principles validate` finds, and what it lets pass."""
 
+from typing import Any
+
 import pytest
 
 from principles_store.schema import LEVELS, Dimension, Principle
@@ -32,7 +34,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
-def test_a_fault_of_wording_is_found(fault: tuple[dict[str, object], str]) -> None:
+def test_a_fault_of_wording_is_found(fault: tuple[dict[str, Any], str]) -> None:
     fields, expected = fault
     result = check(principle(ID, **fields))
     assert expected in [found.message for found in result.faults]
