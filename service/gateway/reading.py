@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from service.domain.errors import InvalidRequest
 
 MAX_DEPTH = 64
+_TOO_DEEP = f"the body is nested deeper than {MAX_DEPTH} levels"
 # Names of fields that may be repeated in a message; anything else could be a person's words.
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _SAID = {"missing": "is missing", "extra_forbidden": "is not a field that is known here"}
@@ -54,9 +55,11 @@ def parsed(raw: bytes) -> dict[str, Any]:
         raise InvalidRequest(_unparsed(raw, error), code="invalid_json") from None  # the cause would hold the text
     if not isinstance(value, dict):
         raise InvalidRequest("the body must be a JSON object", code="invalid_json")
-    if fault := _fault(value, depth=0):
-        said, path = fault
-        raise InvalidRequest(f"{written(path)} {said}", param=written(path))
+    if _too_deep(value):
+        raise InvalidRequest(_TOO_DEEP, code="invalid_json")
+    # The only way for a NUL into a string of JSON; the look for it is long, and almost never needed.
+    if rb"\u0000" in raw and (path := _path_to_nul(value)) is not None:
+        raise InvalidRequest(f"{written(path)}: holds a NUL character", param=written(path))
     return value
 
 
@@ -86,29 +89,32 @@ def _unparsed(raw: bytes, error: orjson.JSONDecodeError) -> str:
     except UnicodeDecodeError as undecoded:
         return f"the body is not UTF-8 (byte {undecoded.start})"
     if "depth limit" in error.msg:
-        return f"the body is nested deeper than {MAX_DEPTH} levels"
+        return _TOO_DEEP
     return f"the body is not valid JSON (line {error.lineno}, column {error.colno})"
 
 
-def _fault(value: object, *, depth: int) -> tuple[str, Path] | None:
-    """What is wrong with a JSON value whatever its field is, and where."""
-    if depth > MAX_DEPTH:
-        return f"is nested deeper than {MAX_DEPTH} levels", ()
-    match value:
-        case str():
-            return ("holds a NUL character", ()) if "\0" in value else None
-        case dict():
-            return _first_fault(value.items(), depth=depth)
-        case list():
-            return _first_fault(enumerate(value), depth=depth)
-        case _:
-            return None
+def _too_deep(value: object) -> bool:
+    """Level by level, so that a body of a million empty lists does not hold the event loop up."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else cast("list[Any]", node))
+            if child and isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
-def _first_fault(items: Any, *, depth: int) -> tuple[str, Path] | None:
-    for step, item in items:
-        if fault := _fault(item, depth=depth + 1):
-            return fault[0], (step, *fault[1])
+def _path_to_nul(value: object) -> Path | None:
+    if isinstance(value, str):
+        return () if "\0" in value else None
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for step, child in items:
+        if child and (path := _path_to_nul(child)) is not None:
+            return (step, *path)
     return None
 
 

@@ -1,5 +1,7 @@
 """POST /screen: red flags and scenario of a conversation, without a model call."""
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
@@ -38,14 +40,18 @@ async def screen(request: Request) -> Response:
     conversation = conversation_of(body.messages)
     audience = Audience(body.audience) if body.audience else None
     await desk.quotas.take(tenant_of(request))
-    flags = desk.orchestrator.screen.screen(conversation, audience=audience)
-    finding = _scenario(desk.orchestrator, conversation, flags=flags, audience=audience)
-    scenario = await while_connected(request.receive, finding)
-    reply: ScreenReply = {
+    looking = _look(desk.orchestrator, conversation, audience=audience)
+    return json_response(await while_connected(request.receive, looking))
+
+
+async def _look(orchestrator: Orchestrator, conversation: Conversation, *, audience: Audience | None) -> ScreenReply:
+    """The rules are CPU work that grows with the text, so they leave the event loop."""
+    flags = await asyncio.to_thread(orchestrator.screen.screen, conversation, audience=audience)
+    scenario = await _scenario(orchestrator, conversation, flags=flags, audience=audience)
+    return {
         "red_flags": [red_flag_reply(flag) for flag in flags],
         "scenario": scenario_reply(scenario) if scenario else None,
     }
-    return json_response(reply)
 
 
 async def _scenario(
