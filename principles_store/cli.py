@@ -1,7 +1,7 @@
 """Arguments in; tables, or with --json nothing but JSON, out: `clinalign principles ...`."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ from principles_store.evaluation import evaluate as evaluate_store
 from principles_store.evaluation import load_outside
 from principles_store.importer import read
 from principles_store.loading import digest, load_principles, load_queries
-from principles_store.paths import OUTSIDE_HEALTH, Places
-from principles_store.schema import Dimension, Principle
+from principles_store.paths import OUTSIDE_HEALTH, SHIPPED_PRINCIPLES, SHIPPED_QUERIES, Places
+from principles_store.schema import Dimension, LabelledQuery, Principle
 from principles_store.store import PrinciplesStore
 from principles_store.validate import SHIPPED_COUNT
 from principles_store.validate import validate as validate_principles
@@ -116,7 +116,7 @@ def validate(
     places = Places.from_environment()
     with _refusals(as_json=as_json):
         found = load_principles(principles or places.principles)
-        asked = _queries(queries, principles, places)
+        asked = _queries(principles or places.principles, queries, places)
         reader = None if without_encoder else Encoder.load(encoder or places.encoder, precision=precision)
         result = validate_principles(found, queries=asked, expected=expected or None, encoder=reader)
     content = {
@@ -196,11 +196,10 @@ def evaluate(
     _out(report, as_json, lambda: tables.report(report))
 
 
-def _queries(given: Path | None, principles: Path | None, places: Places) -> Sequence[Any]:
-    """The labelled queries that belong to these principles: the shipped ones belong to the shipped principles alone."""
-    if given is None and principles is not None:
-        return ()
-    return load_queries(given or places.queries)
+def _queries(folder: Path, given: Path | None, places: Places) -> tuple[LabelledQuery, ...]:
+    """The labelled queries of these principles: the shipped ones belong to the shipped principles alone."""
+    queries = given or places.queries
+    return () if queries == SHIPPED_QUERIES and folder != SHIPPED_PRINCIPLES else load_queries(queries)
 
 
 def _brief(principle: Principle) -> dict[str, Any]:

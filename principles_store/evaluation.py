@@ -113,9 +113,9 @@ class Trial:
         return nearest
 
     def ranks(self, positions: Sequence[int]) -> list[int | None]:
-        """The rank from 1 of each query's own principle; queries of principles that always apply are left out."""
-        always = {principle.id for principle in self.store.principles if principle.always_on}
-        asked = [position for position in positions if self.queries[position].principle not in always]
+        """The rank from 1 of each query's own principle, where the store has it and it does not always apply."""
+        sought = {principle.id for principle in self.principles if not principle.always_on}
+        asked = [position for position in positions if self.queries[position].principle in sought]
         return [rank_of(self.queries[position].principle, self.bring_in(position)) for position in asked]
 
     def consult(self, text: str) -> object:

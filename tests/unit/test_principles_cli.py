@@ -101,6 +101,13 @@ def test_validate_can_do_without_the_encoder_and_says_what_it_left_out(places: P
     assert told("validate", "--expected", "0", "--without-encoder")["near_duplicates_checked"] is False
 
 
+def test_validate_of_other_principles_does_not_ask_for_the_shipped_queries(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CLINALIGN_QUERIES_DIR")
+    assert told("validate", "--expected", "0")["passed"]
+
+
 def test_import_writes_our_schema_and_reports(places: Path) -> None:
     source = places / "official.json"
     entry = {"name": "Act fast", "principle": "Say to call now.", "dimension": "urgency", "level": "emergent"}
