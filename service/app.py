@@ -56,17 +56,20 @@ class Gateway:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Reach the engine, or keep trying while serving what needs none; close everything at the end."""
-        reaching = asyncio.create_task(_reach(self.engine))
-        # An embedded engine is part of this process: its failure to start is ours.
-        if isinstance(self.engine, EmbeddedEngine):
-            await reaching
+        """Reach the engine, or keep trying while serving what needs none; close everything at the end.
+
+        Raises:
+            SettingsError: the engine was reached and cannot be used.
+
+        """
+        again = None if await _reached(self.engine) else asyncio.create_task(_keep_reaching(self.engine))
         try:
             yield
         finally:
-            reaching.cancel()
-            with suppress(asyncio.CancelledError):
-                await reaching
+            if again is not None:
+                again.cancel()
+                with suppress(asyncio.CancelledError):
+                    await again
             await self.engine.aclose()
             await self.ledger.aclose()
             if self.link is not None:
@@ -147,21 +150,30 @@ def _address(server: uvicorn.Server) -> str:
     return f"http://{host}:{port}"
 
 
-async def _reach(engine: OpenAIEngine | EmbeddedEngine) -> None:
-    """Start the engine; a server that is down is tried again, for it may come up after us."""
-    while True:
+async def _reached(engine: OpenAIEngine | EmbeddedEngine) -> bool:
+    """Whether the engine could be started; a server that is down may come up after us."""
+    try:
+        await engine.start(Deadline.after(_START_S))
+    except EngineRefused as error:
+        raise SettingsError(f"the upstream cannot be used: {error}") from error
+    except EngineError as error:
+        event("engine.not_reached", error=type(error).__name__)
+        return False
+    found = engine.abilities
+    event("engine.reached", model=found.model, probabilities=found.probabilities, schema=found.json_schema)
+    event("judge.uncalibrated", judge="self")
+    return True
+
+
+async def _keep_reaching(engine: OpenAIEngine | EmbeddedEngine) -> None:
+    """Try until it is reached. One that cannot be used is tried on too: it may be replaced by one that can."""
+    reached = False
+    while not reached:
+        await asyncio.sleep(_AGAIN_S)
         try:
-            await engine.start(Deadline.after(_START_S))
-        except EngineRefused as error:
-            raise SettingsError(f"the upstream cannot be used: {error}") from error
-        except EngineError as error:
-            event("engine.not_reached", error=type(error).__name__)
-            await asyncio.sleep(_AGAIN_S)
-        else:
-            found = engine.abilities
-            event("engine.reached", model=found.model, probabilities=found.probabilities, schema=found.json_schema)
-            event("judge.uncalibrated", judge="self")
-            return
+            reached = await _reached(engine)
+        except SettingsError:
+            event("engine.refused")
 
 
 def _ready(engine: OpenAIEngine | EmbeddedEngine, link: Link | None) -> tuple[bool, Sequence[str]]:

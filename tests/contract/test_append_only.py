@@ -1,7 +1,6 @@
 """Under llama.cpp's own chat templates, the draft's prompt and text open the judge's and the reviser's prompts."""
 
 import json
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,7 @@ from service.domain.assessment import Criterion, Polarity
 from service.domain.conversation import Conversation, Message, Role
 from service.domain.enquiry import Audience
 from service.prompts import base, edits, rewrite, verdict
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import tiny_gguf
+from tests import tiny_gguf
 
 # Qwen3 Instruct renders as ChatML. A thinking Qwen3 drops the empty thinking block of earlier turns, and with it the
 # draft's place in the cache: docs/decisions/append-only-prompts.md says what to serve instead.

@@ -12,6 +12,7 @@ from service.domain.assessment import Criterion, Polarity
 from service.domain.completion import TokenProbability
 from service.domain.conversation import Conversation, Message, Role
 from service.domain.enquiry import Audience
+from service.domain.verdict import Presence
 from service.prompts import base, control, digest, edits, rewrite, sentences, verdict
 from service.prompts.edits import Edit, EditsRejected, Op
 from service.prompts.wishes import wishes
@@ -158,7 +159,7 @@ def test_a_json_verdict_that_is_not_the_schema_is_unknown(reply: str) -> None:
 
 
 def test_a_json_verdict_carries_no_probability() -> None:
-    assert verdict.read_json('{"present": false}') == verdict.Presence(present=False)
+    assert verdict.read_json('{"present": false}') == Presence(present=False)
 
 
 # --- wishes -----------------------------------------------------------------------------------------------------------
