@@ -51,7 +51,10 @@ class Context:
         return (
             any(self._denies(cue, hit) for cue in self._before(CueKind.NEGATION, hit, reach=_LIST_REACH))
             or any(self._near(cue, hit) for cue in self._before(CueKind.NEGATION_ADJACENT, hit, reach=_ADJACENT_REACH))
-            or any(self._near(cue, hit) for cue in self._after(CueKind.NEGATION_AFTER, hit, reach=_AFTER_REACH))
+            or any(
+                self._near(cue, hit) or cue[0] == hit[1]
+                for cue in self._after(CueKind.NEGATION_AFTER, hit, reach=_AFTER_REACH)
+            )
         )
 
     def _denies(self, cue: Hit, hit: Hit) -> bool:
@@ -76,7 +79,8 @@ class Context:
 
     def _past(self, hit: Hit) -> bool:
         over = any(self._dates(cue, hit) for cue in self._around(CueKind.PAST, hit, reach=_TIME_REACH)) or any(
-            not self._turned(cue, hit) for cue in self._before(CueKind.HISTORY, hit, reach=_HISTORY_REACH)
+            self._near(cue, hit) and not self._turned(cue, hit)
+            for cue in self._before(CueKind.HISTORY, hit, reach=_HISTORY_REACH)
         )
         return over and not self._present(hit)
 
@@ -102,8 +106,9 @@ class Context:
         return any(True for _ in self._around(CueKind.EDUCATIONAL, hit, reach=_QUESTION_REACH))
 
     def _before(self, kind: CueKind, hit: Hit, *, reach: int) -> Iterator[Hit]:
+        """Cues that begin before the hit; they may run into it (`never had | had a seizure`)."""
         cues = self._between(kind, hit[0] - reach - 8, hit[0])
-        return (cue for cue in cues if hit[0] - reach <= cue[1] <= hit[0] and self._same_sentence(cue, hit))
+        return (c for c in cues if hit[0] - reach <= c[1] <= hit[1] and self._same_sentence(c, hit))
 
     def _after(self, kind: CueKind, hit: Hit, *, reach: int) -> Iterator[Hit]:
         return (cue for cue in self._between(kind, hit[1], hit[1] + reach) if self._same_sentence(cue, hit))

@@ -21,8 +21,16 @@ _ARABIC = re.compile("[\u0621-\u064a]")
 _CLITICS = re.compile("^[\u0648\u0641]?[\u0628\u0644\u0643]?(?:\u0627\u0644|(?<=\u0644)\u0644)?")
 _USUAL_GAP = 4
 
-Lists = Mapping[str, Sequence[str]]
+Walls = frozenset[str]  # words that no gap reaches over: `has no convulsions` is not `has ... convulsions`
 Hit = tuple[int, int]  # the words [first, last) that a phrase covers
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What the phrases of a language may use: its named lists, and the walls of its gaps."""
+
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    walls: Walls = frozenset()
 
 
 class PhraseRejected(ValueError):
@@ -34,7 +42,7 @@ class _Node:
     """A state: where each slot leads, gaps that may be skipped, and the groups whose phrase is complete here."""
 
     edges: dict[int, "_Node"] = field(default_factory=dict)
-    gaps: dict[int, "_Node"] = field(default_factory=dict)
+    gaps: dict[tuple[int, Walls], "_Node"] = field(default_factory=dict)
     ends: list[int] = field(default_factory=list)
 
 
@@ -49,14 +57,14 @@ class Phrasebook:
     _longest_stem: int = 0
     _ranges: list[tuple[float, float, int]] = field(default_factory=list)
 
-    def add(self, phrase: str, *, group: int, lists: Lists) -> None:
-        """Take in one phrase; `lists` are the named lists that it may use.
+    def add(self, phrase: str, *, group: int, grammar: Grammar) -> None:
+        """Take in one phrase, written in the grammar of its language.
 
         Raises:
             PhraseRejected: it is empty, names an unknown list, or holds something that is no word.
 
         """
-        for node in self._extend([self._root], phrase, lists=lists, within=()):
+        for node in self._extend([self._root], phrase, grammar=grammar, within=()):
             if node is self._root:
                 raise PhraseRejected(f"{phrase!r} could match nothing at all")
             if group not in node.ends:
@@ -68,7 +76,7 @@ class Phrasebook:
         found: dict[int, list[Hit]] = {}
         for start, first in enumerate(slots):
             begun = [(self._root.edges[slot], start + 1) for slot in first if slot in self._root.edges]
-            for group, end in _walk(begun, slots, words.sentences, words.sentences[start]):
+            for group, end in _walk(begun, slots, words, words.sentences[start]):
                 found.setdefault(group, []).append((start, end))
         return found
 
@@ -93,33 +101,33 @@ class Phrasebook:
             known += self._stems.get(text[:length], ())
         return known
 
-    def _extend(self, nodes: list[_Node], phrase: str, *, lists: Lists, within: tuple[str, ...]) -> list[_Node]:
+    def _extend(self, nodes: list[_Node], phrase: str, *, grammar: Grammar, within: tuple[str, ...]) -> list[_Node]:
         """The states reached from `nodes` by reading the phrase; `within` are the lists being expanded."""
         steps = phrase.split()
         if not steps:
             raise PhraseRejected("an empty phrase")
         for step in steps:
             optional = step.endswith("?")
-            reached = self._step(nodes, step.removesuffix("?"), lists=lists, within=within)
+            reached = self._step(nodes, step.removesuffix("?"), grammar=grammar, within=within)
             nodes = [*nodes, *(node for node in reached if node not in nodes)] if optional else reached
         return nodes
 
-    def _step(self, nodes: list[_Node], step: str, *, lists: Lists, within: tuple[str, ...]) -> list[_Node]:
+    def _step(self, nodes: list[_Node], step: str, *, grammar: Grammar, within: tuple[str, ...]) -> list[_Node]:
         if gap := _GAP.fullmatch(step):
             size = int(gap[1] or _USUAL_GAP)
-            return [node.gaps.setdefault(size, _Node()) for node in nodes]
+            return [node.gaps.setdefault((size, grammar.walls), _Node()) for node in nodes]
         if step.startswith("...") or step.endswith("..."):
             raise PhraseRejected(f"{step!r} is no gap")
         atoms: set[str] = set()
         reached: list[_Node] = []
         for choice in step.split("|"):
             inner = (*within, choice) if choice.startswith("$") else within
-            for phrase in _named(choice, lists=lists, within=within) if choice.startswith("$") else (choice,):
+            for phrase in _named(choice, grammar=grammar, within=within) if choice.startswith("$") else (choice,):
                 match _atoms(phrase):
                     case [] if phrase == choice:
                         raise PhraseRejected(f"{choice!r} is neither a word, a list, a range nor a gap")
                     case []:
-                        reached += self._extend(nodes, phrase, lists=lists, within=inner)
+                        reached += self._extend(nodes, phrase, grammar=grammar, within=inner)
                     case [atom]:
                         atoms.add(atom)
                     case several:
@@ -162,24 +170,27 @@ def _atoms(phrase: str) -> list[str]:
 
 
 def _walk(
-    waiting: list[tuple[_Node, int]], slots: Sequence[Sequence[int]], sentences: Sequence[int], sentence: int
+    waiting: list[tuple[_Node, int]], slots: Sequence[Sequence[int]], words: Words, sentence: int
 ) -> Iterator[tuple[int, int]]:
     """The groups whose phrase is completed from these states, and where it ends. This is the hot path."""
-    count = len(slots)
+    texts, sentences, count = words.texts, words.sentences, len(slots)
     while waiting:
         node, place = waiting.pop()
         for group in node.ends:
             yield group, place
-        for gap, beyond in node.gaps.items():
-            waiting += [(beyond, further) for further in range(place, min(place + gap + 1, count))]
+        for (gap, walls), beyond in node.gaps.items():
+            for further in range(place, min(place + gap + 1, count)):
+                waiting.append((beyond, further))
+                if texts[further] in walls:
+                    break
         edges = node.edges
         if edges and place < count and sentences[place] == sentence:
             waiting += [(edges[slot], place + 1) for slot in slots[place] if slot in edges]
 
 
-def _named(choice: str, *, lists: Lists, within: tuple[str, ...]) -> Sequence[str]:
+def _named(choice: str, *, grammar: Grammar, within: tuple[str, ...]) -> Sequence[str]:
     if choice in within:
         raise PhraseRejected(f"the list {choice} holds itself")
-    if choice[1:] not in lists:
+    if choice[1:] not in grammar.lists:
         raise PhraseRejected(f"there is no list {choice}")
-    return lists[choice[1:]]
+    return grammar.lists[choice[1:]]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from service.domain.errors import SettingsError
 from service.pipeline.screen.context import Context, apart, inside
 from service.pipeline.screen.language import LATIN, read_as_english
-from service.pipeline.screen.phrases import Hit, Phrasebook, PhraseRejected
+from service.pipeline.screen.phrases import Grammar, Hit, Phrasebook, PhraseRejected
 from service.pipeline.screen.sources import CueKind, Dismissal, Rule, Sources
 from service.pipeline.screen.text import Words
 
@@ -129,14 +129,19 @@ class _Groups:
 
     def __init__(self, sources: Sources) -> None:
         self.phrasebook = Phrasebook()
-        self._lists = sources.lists
+        self._grammars = {
+            language: Grammar(
+                sources.lists.get(language, {}), frozenset(sources.cues.get(language, {}).get(CueKind.WALL, ()))
+            )
+            for language in {*sources.lists, *sources.cues}
+        }
         self._count = 0
 
     def number(self, phrases: Sequence[str], language: str, *, where: str) -> int:
         self._count += 1
         for phrase in phrases:
             try:
-                self.phrasebook.add(phrase, group=self._count, lists=self._lists.get(language, {}))
+                self.phrasebook.add(phrase, group=self._count, grammar=self._grammars.get(language, Grammar()))
             except PhraseRejected as error:
                 raise SettingsError(f"{where}: {phrase!r}: {error}") from error
         return self._count

@@ -32,6 +32,7 @@ class CueKind(StrEnum):
     NEGATION_ADJACENT = "negation_adjacent"
     NEGATION_AFTER = "negation_after"
     NO_NEGATION = "no_negation"
+    WALL = "wall"
     LIST = "list"
     TURN = "turn"
     PAST = "past"
