@@ -131,7 +131,8 @@ class Orchestrator:
 
     async def _run(self, enquiry: Enquiry, make: Callable[[_Work], Awaitable[Candidate]], follow: Watcher) -> Answer:
         began = time.perf_counter()
-        work = _Work(self._screened(enquiry))
+        # CPU work, which a long conversation makes long; other requests' streams go on meanwhile.
+        work = _Work(await asyncio.to_thread(self._screened, enquiry))
         work.timings_ms["screen"] = (time.perf_counter() - began) * 1000
         trouble: Reason | None = None
         try:

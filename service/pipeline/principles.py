@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from principles_store.errors import StoreError as StoreFailure
 from principles_store.schema import Dimension
 from principles_store.schema import Principle as Stored
-from principles_store.store import Match, PrinciplesStore
+from principles_store.store import Consultation, Match, PrinciplesStore
 from service.domain.assessment import (
     Criterion,
     Expertise,
@@ -32,10 +32,7 @@ class StoredPrinciples:
 
     async def consult(self, query: str, *, families: Sequence[str], limit: int) -> Hits:
         """As `Principles.consult`."""
-        try:
-            found = await asyncio.to_thread(self._store.consult, query, limit=limit, families=families)
-        except StoreFailure as error:
-            raise StoreError(str(error)) from error
+        found = await self._consult(query, limit=limit, families=families)
         outside = self._store.get(OUTSIDE_HEALTH_ID)
         return Hits(
             scenario=Scenario(
@@ -63,8 +60,14 @@ class StoredPrinciples:
 
     async def search(self, query: str, *, limit: int) -> Sequence[Mapping[str, object]]:
         """The nearest, each with `similarity`."""
-        found = await asyncio.to_thread(self._store.consult, query, limit=limit)
+        found = await self._consult(query, limit=limit, families=())
         return [{**_shown(match.principle), "similarity": round(match.similarity, 4)} for match in found.nearest]
+
+    async def _consult(self, query: str, *, limit: int, families: Sequence[str]) -> Consultation:
+        try:
+            return await asyncio.to_thread(self._store.consult, query, limit=limit, families=families)
+        except StoreFailure as error:
+            raise StoreError(str(error)) from error
 
 
 def _retrieved(match: Match) -> Retrieved:
