@@ -1,4 +1,5 @@
 """Denied, past, supposed or general talk is no flag; uncertain, retracted and earlier talk is one."""
+# ruff: noqa: RUF001 - letters and marks of other scripts, and curly ones, are meant
 
 import pytest
 

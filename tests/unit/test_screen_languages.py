@@ -1,4 +1,5 @@
 """The core families in other languages and scripts, and which language a text is taken for."""
+# ruff: noqa: RUF001 - letters and marks of other scripts, and curly ones, are meant
 
 import pytest
 
