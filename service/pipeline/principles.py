@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from principles_store.errors import StoreError as StoreFailure
-from principles_store.schema import Dimension
+from principles_store.schema import OUTSIDE_HEALTH, Dimension
 from principles_store.schema import Principle as Stored
 from principles_store.store import Consultation, Match, PrinciplesStore
 from service.domain.assessment import (
@@ -20,9 +20,6 @@ from service.domain.assessment import (
 from service.domain.errors import StoreError
 from service.pipeline.ports import Hits
 
-# The principle for questions that have nothing to do with health; a hospital's own store may lack it.
-OUTSIDE_HEALTH_ID = "task_type.boundary.outside-health"
-
 
 class StoredPrinciples:
     """Implements `Principles` over a store; encoding is CPU work of milliseconds and leaves the event loop."""
@@ -33,7 +30,7 @@ class StoredPrinciples:
     async def consult(self, query: str, *, families: Sequence[str], limit: int) -> Hits:
         """As `Principles.consult`."""
         found = await self._consult(query, limit=limit, families=families)
-        outside = self._store.get(OUTSIDE_HEALTH_ID)
+        outside = self._store.get(OUTSIDE_HEALTH)  # a hospital's own store may lack it
         return Hits(
             scenario=Scenario(
                 urgency=Urgency(found.scenario.label(Dimension.URGENCY)),

@@ -19,7 +19,7 @@ class Nearness:
 
     principle: float = 0.25
     relative: float = 0.7
-    health: float = 0.22
+    health: float = 0.30
 
 
 def is_outside_health(hits: Hits, *, nearness: Nearness) -> bool:
