@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -75,6 +76,15 @@ class Gateway:
             if self.link is not None:
                 await self.link.aclose()
 
+    async def reload_principles(self) -> None:
+        """Swap in the principles and the index as they are on disk now; if they can't be used, the old ones stay."""
+        try:
+            digest = await asyncio.to_thread(self.store.reload)
+        except StoreFailure:
+            event("principles.not_reloaded")
+        else:
+            event("principles.reloaded", version=digest)
+
 
 def build(settings: Settings) -> Gateway:
     """Every object of a gateway, none of them started.
@@ -118,7 +128,7 @@ def build(settings: Settings) -> Gateway:
 async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]] | None = None) -> None:
     """Serve until a signal; `when_ready` is given the gateway's address once it answers.
 
-    A first signal drains for `drain_s` seconds, a second one cuts.
+    A first signal to end drains for `drain_s` seconds, a second one cuts. SIGHUP reloads the principles.
     """
     set_up(settings.log_level)
     gateway = build(settings)
@@ -135,6 +145,9 @@ async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]
     )
     server = uvicorn.Server(config)
     async with gateway.running(), asyncio.TaskGroup() as group:
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGHUP, lambda: group.create_task(gateway.reload_principles())
+        )
         serving = group.create_task(server.serve())
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)

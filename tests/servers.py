@@ -126,13 +126,13 @@ class ScriptedServer:
     async def until_idle(self, *, within_s: float = 1.0) -> None:
         """Waits until nobody is being served any more."""
         async with asyncio.timeout(within_s):
-            while self.running:  # noqa: ASYNC110 - a test asks, no part of the server tells
+            while self.running:
                 await asyncio.sleep(0.01)
 
     async def until_running(self, count: int = 1) -> None:
         """Waits until `count` are being served."""
         async with asyncio.timeout(2.0):
-            while self.running < count:  # noqa: ASYNC110 - same
+            while self.running < count:
                 await asyncio.sleep(0.005)
 
     @asynccontextmanager

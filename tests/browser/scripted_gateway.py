@@ -97,7 +97,7 @@ class ScriptedGateway:
 
 
 async def _let_go(go: threading.Event) -> None:
-    while not go.is_set():  # noqa: ASYNC110 - the test that sets it lives in another thread
+    while not go.is_set():
         await asyncio.sleep(0.01)
 
 

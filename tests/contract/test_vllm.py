@@ -197,7 +197,7 @@ async def test_cancelled_calls_stop_running_in_vllm(url: str) -> None:
     await engine.aclose()
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
     async with asyncio.timeout(10):  # vLLM notices at its next step, and its metrics lag behind
-        while await _running(url):  # noqa: ASYNC110 - it can only be asked
+        while await _running(url):
             await asyncio.sleep(0.1)
 
 

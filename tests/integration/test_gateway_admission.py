@@ -20,7 +20,7 @@ ROUTES = ("/chat", "/v1/chat/completions")
 
 async def eventually(holds: Callable[[], bool], *, within_s: float = 1.0) -> None:
     async with asyncio.timeout(within_s):
-        while not holds():  # noqa: ASYNC110 - what is waited for is another task's doing
+        while not holds():
             await asyncio.sleep(0.005)
 
 

@@ -463,9 +463,9 @@ async def test_the_simulated_vllm_counts_what_was_aborted() -> None:
     async with simulated_vllm() as (server, url), engine_at(url, model="simulated") as engine:
         call = asyncio.create_task(engine.complete(ask(), deadline=Deadline.after(SOON)))
         async with asyncio.timeout(2):
-            while not server.counts.generated_tokens:  # noqa: ASYNC110 - the server tells nobody
+            while not server.counts.generated_tokens:
                 await asyncio.sleep(0.01)
             call.cancel()
-            while server.counts.running:  # noqa: ASYNC110 - same
+            while server.counts.running:
                 await asyncio.sleep(0.01)
     assert server.counts.finished["abort"] == 1

@@ -1,6 +1,9 @@
 """`clinalign serve` as a process, against upstreams that are slow, absent, killed, and back again."""
 
 import asyncio
+import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +19,7 @@ from aiohttp import web
 from loadtests.latency import complying
 from loadtests.processes import gateway, simulated
 from loadtests.simulated_vllm import SimulatedVllm, Simulation
+from principles_store.paths import Places
 from tests.shipped_store import needs_encoder
 
 pytestmark = needs_encoder
@@ -34,6 +38,12 @@ async def ask(address: str, question: str) -> dict[str, Any]:
 async def is_ready(address: str) -> bool:
     async with aiohttp.ClientSession() as client, client.get(f"{address}/readyz") as reply:
         return reply.status == 200
+
+
+def rebuild(environment: dict[str, str]) -> None:
+    subprocess.run(
+        [CLINALIGN, "principles", "build"], check=True, capture_output=True, env={**os.environ, **environment}
+    )
 
 
 def free_port() -> int:
@@ -55,6 +65,29 @@ async def test_a_question_is_answered_with_its_proof() -> None:
         assert reply["usage"]["cached_tokens"] > reply["usage"]["prompt_tokens"] / 2
 
 
+async def test_the_principles_are_reloaded_while_serving_and_no_request_is_dropped(tmp_path: Path) -> None:
+    principles, index = tmp_path / "principles", tmp_path / "index"
+    shutil.copytree(Places.from_environment().principles, principles)
+    environment = {"CLINALIGN_PRINCIPLES_DIR": str(principles), "CLINALIGN_INDEX_DIR": str(index)}
+    rebuild(environment)
+    server = SimulatedVllm(Simulation(ttft_s=0.001, inter_token_s=0.001, answer_tokens=40))
+    server.presence = complying()
+    async with (
+        simulated(server) as upstream,
+        gateway("--upstream", upstream, environment=environment) as running,
+    ):
+        before = (await ask(running.address, CALM))["provenance"]["principles_digest"]
+        routine = principles / "urgency" / "routine.yaml"
+        routine.write_text(routine.read_text().replace("version: 1.0.0", "version: 1.0.1", 1))
+        await asyncio.to_thread(rebuild, environment)
+        asking = [asyncio.create_task(ask(running.address, CALM)) for _ in range(10)]
+        os.kill(running.pid, signal.SIGHUP)
+        assert all([(await asked)["outcome"] == "released" for asked in asking])
+        async with asyncio.timeout(10):
+            while (await ask(running.address, CALM))["provenance"]["principles_digest"] == before:
+                await asyncio.sleep(0.1)
+
+
 async def test_red_flags_are_caught_while_the_model_is_down_and_answers_come_once_it_is_up() -> None:
     port = free_port()
     async with gateway("--upstream", f"http://127.0.0.1:{port}/v1") as running:
@@ -71,7 +104,7 @@ async def test_red_flags_are_caught_while_the_model_is_down_and_answers_come_onc
         await web.TCPSite(runner, "127.0.0.1", port).start()
         try:
             async with asyncio.timeout(30):
-                while not await is_ready(running.address):  # noqa: ASYNC110 - there is nothing but asking
+                while not await is_ready(running.address):
                     await asyncio.sleep(0.2)
             assert (await ask(running.address, CALM))["outcome"] == "released"
         finally:

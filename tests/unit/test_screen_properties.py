@@ -21,7 +21,7 @@ DANGERS = {
 ZERO_WIDTH = "\u200b\u200c\u2060\ufeff\u00ad"
 danger = st.sampled_from(sorted(DANGERS.items()))
 neutral = st.lists(
-    st.sampled_from("the sun is warm and we walk our dog to a park with friends every week for fun".split()),
+    st.sampled_from(["the", "sun", "is", "warm", "and", "we", "walk", "our", "dog", "to", "a", "park", "with", "friends", "every", "week", "for", "fun"]),
     max_size=80,
 ).map(" ".join)
 
