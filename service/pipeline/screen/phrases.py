@@ -179,9 +179,9 @@ def _walk(
         for group in node.ends:
             yield group, place
         for (gap, walls), beyond in node.gaps.items():
-            for further in range(place, min(place + gap + 1, count)):
+            for further in range(place, min(place + gap, count) + 1):
                 waiting.append((beyond, further))
-                if texts[further] in walls:
+                if further < count and texts[further] in walls:
                     break
         edges = node.edges
         if edges and place < count and sentences[place] == sentence:
