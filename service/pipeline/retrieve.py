@@ -13,12 +13,14 @@ class Nearness:
     """Cosines below which a principle is too far to apply, and a question too far from health.
 
     `relative` is a share of the nearest principle's cosine: where one fits well, half-fitting ones are noise, and the
-    demands of a principle that does not apply do harm. Set on the store's labelled queries, for all-MiniLM-L6-v2: at
-    these values 72 % of the principles looked for stay, among 5.2 on average.
+    demands of a principle that does not apply do harm. An emergency's demands are the heaviest, and red flags bring them
+    in without regard to nearness, so nearness alone must be `emergent`. Set on the store's labelled queries, for
+    all-MiniLM-L6-v2: docs/decisions/applies-before-the-draft.md.
     """
 
     principle: float = 0.25
     relative: float = 0.7
+    emergent: float = 0.4
     health: float = 0.30
 
 
@@ -45,12 +47,20 @@ def select(
     else:
         found = (*hits.nearest, *hits.flagged)
         floor = max([nearness.principle, *(nearness.relative * p.similarity for p in found)])
-        near = (p for p in hits.nearest if p.similarity >= floor and _suits(p, scenario))
+        near = (
+            p
+            for p in hits.nearest
+            if p.similarity >= (max(floor, nearness.emergent) if _is_emergent(p) else floor) and _suits(p, scenario)
+        )
         chosen = [*hits.flagged, *hits.always_on, *(near if reads_language else ())]
     distinct = tuple({principle.id: principle for principle in chosen}.values())[:limit]
     if not distinct:
         raise StoreError("no principle was retrieved: validate and rebuild the store (clinalign principles build)")
     return distinct
+
+
+def _is_emergent(principle: Retrieved) -> bool:
+    return (principle.dimension, principle.level) == ("urgency", "emergent")
 
 
 def _suits(principle: Retrieved, scenario: Scenario) -> bool:

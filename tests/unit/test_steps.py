@@ -98,6 +98,13 @@ def test_an_emergencys_demands_do_not_fall_on_a_routine_question() -> None:
     assert "call" in select(hits(call), of=replace(ROUTINE, urgency=Urgency.URGENT))
 
 
+def test_an_emergency_needs_more_than_nearness_to_half_fit() -> None:
+    call = principle("call", dimension="urgency", level="emergent", similarity=0.35)
+    urgent = replace(ROUTINE, urgency=Urgency.URGENT)
+    assert "call" not in select(hits(call), of=urgent)
+    assert "call" in select(hits(call, flagged=(call,)), of=urgent)
+
+
 def test_needless_alarm_is_no_measure_of_an_emergency() -> None:
     calm = principle("calm", dimension="urgency", level="routine")
     assert "calm" in select(hits(calm))
