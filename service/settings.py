@@ -34,53 +34,59 @@ class Settings(BaseSettings):
         env_prefix="CLINALIGN_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
-    tenants: tuple[TenantSettings, ...] = ()
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    tenants: tuple[TenantSettings, ...] = Field(
+        default=(), description="Apps, each with the SHA-256 of its key and its policy; easiest in the TOML file."
+    )
     api_keys: SecretStr | None = Field(
         default=None,
         description="API keys as `name:key`, separated by commas; each becomes a tenant with the defaults.",
     )
 
     upstream: str | None = Field(default=None, description="Base URL of an OpenAI-compatible server, ending in /v1.")
-    upstream_key: SecretStr | None = None
+    upstream_key: SecretStr | None = Field(default=None, description="The upstream's own API key.")
     model: str | None = Field(default=None, description="The model to ask for; else the upstream's first.")
     demonstration: bool = Field(default=False, description="Say in every reply that the model is a demonstration.")
-    chat_template_kwargs: dict[str, bool | str | int] = Field(default_factory=dict)
+    chat_template_kwargs: dict[str, bool | str | int] = Field(
+        default_factory=dict, description='Passed to the upstream\'s chat template, such as {"enable_thinking": false}.'
+    )
     context_tokens: int | None = Field(default=None, ge=512, description="Only where the upstream does not tell.")
-    upstream_connections: int = Field(default=256, ge=1)
-    upstream_timeout_s: float = Field(default=120, gt=0)
-    upstream_retries: int = Field(default=2, ge=0, le=5)
+    upstream_connections: int = Field(default=256, ge=1, description="Calls to the upstream at once, at most.")
+    upstream_timeout_s: float = Field(default=120, gt=0, description="Longest silence between two pieces of a reply.")
+    upstream_retries: int = Field(default=2, ge=0, le=5, description="Tries after the first, before any text came.")
 
-    gguf: Path = ROOT / "build" / "demo.gguf"
-    embedded_context_tokens: int = Field(default=2048, ge=512)
+    gguf: Path = Field(default=ROOT / "build" / "demo.gguf", description="The embedded model's file.")
+    embedded_context_tokens: int = Field(default=2048, ge=512, description="The embedded model's context.")
 
-    principles_dir: Path = ROOT / "principles_store" / "principles"
-    encoder_dir: Path = ROOT / "build" / "encoder"
-    encoder_precision: Literal["fp32", "int8"] = "fp32"
-    index_dir: Path = ROOT / "build" / "index"
+    principles_dir: Path = Field(default=ROOT / "principles_store" / "principles", description="Folder of YAML.")
+    encoder_dir: Path = Field(default=ROOT / "build" / "encoder", description="Folder of the exported encoder.")
+    encoder_precision: Literal["fp32", "int8"] = Field(default="fp32", description="fp32, or int8: faster, less exact.")
+    index_dir: Path = Field(default=ROOT / "build" / "index", description="Folder of the built index.")
 
-    redis_url: SecretStr | None = None
+    redis_url: SecretStr | None = Field(default=None, description="redis://... to share quotas and cached answers.")
     cache_ttl_s: int = Field(default=0, ge=0, description="How long released answers are kept for repeats; 0 is never.")
     audit_path: Path | None = Field(default=None, description="Where the ledger is written; in memory otherwise.")
     audit_key: SecretStr | None = Field(
         default=None, min_length=16, description="Keys the hashes of conversations in the ledger."
     )
 
-    failure_policy: FailurePolicy = FailurePolicy.SAFE_MESSAGE
-    release_line: int = Field(default=7, ge=1, le=10)
-    region: str = "generic"
-    max_revisions: int = Field(default=2, ge=0, le=4)
-    draft_tokens: int = Field(default=1024, ge=16)
-    edits_tokens: int = Field(default=512, ge=16)
-    deadline_ms: int = Field(default=120_000, ge=100, le=600_000)
+    failure_policy: FailurePolicy = Field(
+        default=FailurePolicy.SAFE_MESSAGE, description="For answers that do not pass, where a tenant sets none."
+    )
+    release_line: int = Field(default=7, ge=1, le=10, description="Weight from which a criterion must be met.")
+    region: str = Field(default="generic", description="Whose emergency and crisis numbers are given.")
+    max_revisions: int = Field(default=2, ge=0, le=4, description="Rounds of revision, at most.")
+    draft_tokens: int = Field(default=1024, ge=16, description="Tokens of a draft or a rewrite, at most.")
+    edits_tokens: int = Field(default=512, ge=16, description="Tokens of a reply of edits, at most.")
+    deadline_ms: int = Field(default=120_000, ge=100, le=600_000, description="Longest time for one answer.")
 
-    max_body_bytes: int = Field(default=1_048_576, ge=1024)
-    max_running: int = Field(default=64, ge=1)
-    max_queued: int = Field(default=128, ge=0)
-    drain_s: float = Field(default=30, ge=0)
-    keep_alive_s: float = Field(default=10, gt=0, lt=60)
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    max_body_bytes: int = Field(default=1_048_576, ge=1024, description="Largest request body.")
+    max_running: int = Field(default=64, ge=1, description="Answers worked on at once.")
+    max_queued: int = Field(default=128, ge=0, description="Requests that wait for a place; further ones get 503.")
+    drain_s: float = Field(default=30, ge=0, description="Time that running answers get after a first signal to end.")
+    keep_alive_s: float = Field(default=10, gt=0, lt=60, description="Pause between keep-alives of a waiting stream.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Lowest level logged.")
 
     @model_validator(mode="after")
     def _keys_beyond_loopback(self) -> Self:
@@ -127,3 +133,15 @@ def read_settings(**given: object) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
         raise SettingsError("; ".join(lines)) from error
+
+
+def describe_settings() -> list[dict[str, str]]:
+    """Name of the variable, default and description of every setting, in order."""
+    return [
+        {
+            "variable": f"CLINALIGN_{name.upper()}",
+            "default": str(field.get_default(call_default_factory=True)),
+            "description": field.description or "",
+        }
+        for name, field in Settings.model_fields.items()
+    ]

@@ -11,11 +11,11 @@ from principles_store.cli import commands as principles
 from service.app import run
 from service.audit.ledger import entries, verify
 from service.cli.asking import ask_gateway
-from service.cli.showing import show, show_rates
+from service.cli.showing import show, show_rates, show_settings
 from service.domain.errors import SettingsError
 from service.pipeline.screen.evaluation import evaluate as evaluate_screen
 from service.pipeline.screen.evaluation import read_rows
-from service.settings import read_settings
+from service.settings import describe_settings, read_settings
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="ClinAlign Gateway."
@@ -60,6 +60,16 @@ def chat(
         typer.echo(orjson.dumps(reply, option=orjson.OPT_INDENT_2).decode())
     else:
         show(reply, question=question)
+
+
+@commands.command("settings")
+def list_settings(*, as_json: Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")] = False) -> None:
+    """Every setting with its environment variable, its default, and what it is for."""
+    described = describe_settings()
+    if as_json:
+        typer.echo(orjson.dumps(described, option=orjson.OPT_INDENT_2).decode())
+    else:
+        show_settings(described)
 
 
 @evaluate.command()

@@ -40,6 +40,14 @@ def show_rates(rates: Iterable[Rate], *, console: Console | None = None) -> None
     (console or Console()).print(table)
 
 
+def show_settings(described: Iterable[Mapping[str, str]], *, console: Console | None = None) -> None:
+    """A table of settings."""
+    table = Table("Variable", "Default", "For")
+    for setting in described:
+        table.add_row(Text(setting["variable"]), Text(setting["default"]), Text(setting["description"]))
+    (console or Console()).print(table)
+
+
 def _principles(principles: Sequence[Mapping[str, Any]]) -> Table:
     table = Table("Principle", "Dimension", "Similarity", title="Principles", title_justify="left")
     for principle in principles:

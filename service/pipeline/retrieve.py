@@ -13,8 +13,8 @@ class Nearness:
     """Cosines below which a principle is too far to apply, and a question too far from health.
 
     `relative` is a share of the nearest principle's cosine: where one fits well, half-fitting ones are noise, and the
-    demands of a principle that does not apply do harm. An emergency's demands are the heaviest, and red flags bring them
-    in without regard to nearness, so nearness alone must be `emergent`. Set on the store's labelled queries, for
+    demands of a principle that does not apply do harm. An emergency's demands are the heaviest, and red flags bring
+    them in without regard to nearness, so nearness alone must be `emergent`. Set on the store's labelled queries, for
     all-MiniLM-L6-v2: docs/decisions/applies-before-the-draft.md.
     """
 
