@@ -16,6 +16,7 @@ from loadtests.report import page
 
 commands = typer.Typer(no_args_is_help=True, help="Load and latency, measured against a simulated vLLM.")
 Report = Annotated[Path | None, typer.Option(help="Write the page there.")]
+_OWN = Path(__file__).parent / "questions.jsonl"
 AsJson = Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")]
 
 
@@ -33,15 +34,17 @@ def run(
 
 @commands.command("examples")
 def write_examples(
-    questions: Annotated[Path, typer.Argument(help="JSONL: `id`, `source`, `question` and perhaps `audience`.")],
+    hidden: Annotated[
+        Path | None, typer.Option(help="More questions, named by source and id only: sets that may not be copied.")
+    ] = None,
+    questions: Annotated[Path, typer.Option(help="JSONL: `id`, `source`, `question` and perhaps `audience`.")] = _OWN,
     url: Annotated[str, typer.Option(help="A running gateway.")] = "http://127.0.0.1:8080",
     report: Annotated[Path, typer.Option(help="Write the page there.")] = Path("docs/examples.md"),
-    *,
-    hide_questions: Annotated[bool, typer.Option(help="Name questions by source and id only.")] = False,
 ) -> None:
     """Ask a running gateway each question, and print answers, verdicts and revisions as a page."""
-    text = asyncio.run(examples.page(examples.read(questions), url=url, hide_questions=hide_questions))
-    report.write_text(text)
+    rows = [(row, False) for row in examples.read(questions)]
+    rows += [(row, True) for row in examples.read(hidden)] if hidden else []
+    report.write_text(asyncio.run(examples.page(rows, url=url)))
     typer.echo(f"{report} written")
 
 

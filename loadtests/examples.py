@@ -20,10 +20,10 @@ def read(questions: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in questions.read_text().splitlines() if line.strip()]
 
 
-async def page(rows: Sequence[Mapping[str, str]], *, url: str, hide_questions: bool) -> str:
-    """The page. With `hide_questions` a question is named by its source and id, for sets that may not be copied."""
+async def page(rows: Sequence[tuple[Mapping[str, str], bool]], *, url: str) -> str:
+    """The page. A row that is marked hidden is named by its source and id only."""
     async with aiohttp.ClientSession() as client:
-        parts = [await _example(client, url, row, number, hide=hide_questions) for number, row in enumerate(rows, 1)]
+        parts = [await _example(client, url, row, number, hide=hide) for number, (row, hide) in enumerate(rows, 1)]
     return "\n".join([_HEAD, *parts])
 
 
