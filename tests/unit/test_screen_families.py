@@ -12,6 +12,7 @@ from service.pipeline.screen import Screen
 CASES: dict[str, dict[str, list[str]]] = yaml.safe_load(
     (Path(__file__).parent / "screen_cases.yaml").read_text(encoding="utf-8")
 )
+PARAPHRASES: list[str] = yaml.safe_load((Path(__file__).parent / "screen_paraphrases.yaml").read_text(encoding="utf-8"))
 CORE = {"cardiac", "stroke", "breathing", "anaphylaxis", "self_harm", "bleeding", "overdose", "pregnancy", "poisoning"}
 
 
@@ -44,3 +45,8 @@ def test_every_family_has_cases_of_both_kinds() -> None:
     assert set(CASES) == known
     assert all(len(kinds["flags"]) >= 5 and len(kinds["quiet"]) >= 4 for kinds in CASES.values())
     assert len(CORE - set(CASES)) == 0
+
+
+@pytest.mark.parametrize("text", PARAPHRASES, ids=range(1, len(PARAPHRASES) + 1))
+def test_an_indirect_way_of_saying_it_raises_some_flag(text: str) -> None:
+    assert families(text)

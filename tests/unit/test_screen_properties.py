@@ -1,6 +1,8 @@
 """Whatever the text: spans lie in it, disguises do not lose a flag, and large inputs come to an end."""
 # ruff: noqa: RUF001 - letters and marks of other scripts, and curly ones, are meant
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +23,28 @@ DANGERS = {
 ZERO_WIDTH = "\u200b\u200c\u2060\ufeff\u00ad"
 danger = st.sampled_from(sorted(DANGERS.items()))
 neutral = st.lists(
-    st.sampled_from(["the", "sun", "is", "warm", "and", "we", "walk", "our", "dog", "to", "a", "park", "with", "friends", "every", "week", "for", "fun"]),
+    st.sampled_from(
+        [
+            "the",
+            "sun",
+            "is",
+            "warm",
+            "and",
+            "we",
+            "walk",
+            "our",
+            "dog",
+            "to",
+            "a",
+            "park",
+            "with",
+            "friends",
+            "every",
+            "week",
+            "for",
+            "fun",
+        ]
+    ),
     max_size=80,
 ).map(" ".join)
 
@@ -85,13 +108,13 @@ def widen(text: str) -> str:
     return "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text)
 
 
-DISGUISES = {
+DISGUISES: dict[str, Callable[[str], str]] = {
     "upper case": str.upper,
     "title case": str.title,
     "curly apostrophes": lambda text: text.replace("'", "’"),
     "no apostrophes": lambda text: text.replace("'", ""),
     "full width": widen,
-    "zero width": lambda text: ZERO_WIDTH.join(text),
+    "zero width": ZERO_WIDTH.join,
     "no-break spaces": lambda text: text.replace(" ", "\u00a0"),
     "double spaces": lambda text: text.replace(" ", "  "),
     "line breaks": lambda text: text.replace(" ", "\n"),

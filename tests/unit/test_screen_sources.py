@@ -102,7 +102,7 @@ def test_wrong_advice_stops_the_start_and_is_named(tmp_path: Path, text: str, me
 
 
 def test_an_unknown_cue_stops_the_start(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="en.yaml: unknown keys shrug"):
+    with pytest.raises(SettingsError, match=r"en\.yaml: unknown keys shrug"):
         Screen(folder=write(tmp_path, "cues/en.yaml", "shrug: meh\n"))
 
 
