@@ -139,7 +139,7 @@ def principle_vectors(
     """One unit vector a principle, [principles, dimension]: when it applies, with a little of what it says."""
     situations = encode([principle.applies_when for principle in principles], encoder, progress)
     statements = encode([principle.statement for principle in principles], encoder, progress)
-    return normalise(situations + np.float32(STATEMENT) * statements)
+    return normalise((situations + STATEMENT * statements).astype(np.float32))
 
 
 def about_health(queries: Sequence[LabelledQuery]) -> list[int]:

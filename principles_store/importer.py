@@ -205,14 +205,16 @@ def _principle(entry: Mapping[str, Any], place: _Place, source: str, notes: _Not
     principle_id = _unused(f"{dimension}.{level}.{_slug(title)}", notes.taken)
     criteria = _criteria(values.get("criteria"))
     try:
-        principle = Principle(
-            id=principle_id,
-            title=title,
-            statement=statement,
-            rationale=str(values.get("rationale") or NOT_GIVEN),
-            applies_when=str(values.get("applies_when") or statement),
-            criteria=criteria or [{"id": "statement", "text": statement, "weight": 5, "polarity": "must"}],
-            evidence=(Evidence(name=f"Imported from {source}, {values.get('id') or place.path}"),),
+        principle = Principle.model_validate(
+            {
+                "id": principle_id,
+                "title": title,
+                "statement": statement,
+                "rationale": str(values.get("rationale") or NOT_GIVEN),
+                "applies_when": str(values.get("applies_when") or statement),
+                "criteria": criteria or [{"id": "statement", "text": statement, "weight": 5, "polarity": "must"}],
+                "evidence": (Evidence(name=f"Imported from {source}, {values.get('id') or place.path}"),),
+            }
         )
     except ValidationError as error:
         notes.left.append(Left(place.path, f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}"))

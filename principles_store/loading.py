@@ -69,6 +69,7 @@ def digest(records: Iterable[Record]) -> str:
 def _files(folder: Path, kind: type[File], problems: list[str]) -> Iterator[tuple[Path, File]]:
     paths = [folder] if folder.is_file() else sorted([*folder.rglob("*.yaml"), *folder.rglob("*.yml")])
     for path in paths:
+        content: object = None
         try:
             content = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoRepeats)  # noqa: S506 - a SafeLoader
             yield path, kind.model_validate(content)

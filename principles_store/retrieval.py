@@ -30,7 +30,7 @@ def relevance(
 ) -> NDArray[np.float32]:
     """Scores of the candidates, raised a little where the scenario gives the principle's own level."""
     fit = [scenario.probability(principle.dimension, principle.level) for principle in principles]
-    raised: NDArray[np.float32] = scores + np.float32(ranking.level) * np.array(fit, dtype=np.float32)
+    raised: NDArray[np.float32] = (scores + ranking.level * np.array(fit, dtype=np.float32)).astype(np.float32)
     return raised
 
 

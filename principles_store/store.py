@@ -67,7 +67,7 @@ class Snapshot:
     def consult(self, query: str, vector: NDArray[np.float32], *, limit: int, families: Sequence[str]) -> Consultation:
         """Answer for a query and its unit vector [dimension]; families unknown to the store bring in nothing."""
         positions, cosines = self.built.index.search(vector, limit=CANDIDATES)
-        scores = cosines + np.float32(self.ranking.words) * self._words.scores(query)[positions]
+        scores = (cosines + self.ranking.words * self._words.scores(query)[positions]).astype(np.float32)
         scenario = self.built.heads.read(query, vector, Near(positions, scores))
         wanted = frozenset(families)
         kept = [

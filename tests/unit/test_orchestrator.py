@@ -279,7 +279,7 @@ async def test_the_policy_holds_when_something_fails_and_the_red_flag_duty_with_
 async def test_an_engine_that_was_never_reached_still_leaves_the_duty() -> None:
     class Unreached(FakeEngine):
         @property
-        def abilities(self) -> Abilities:  # type: ignore[override]
+        def abilities(self) -> Abilities:
             raise EngineUnavailable("not yet")
 
         @abilities.setter
