@@ -25,7 +25,7 @@ from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
 from service.gateway.desk import Desk, Tenants
 from service.gateway.desk import Limits as GatewayLimits
-from service.gateway.ports import AnswerCache, Quotas
+from service.gateway.ports import AnswerCache, Quotas, Repeats
 from service.gateway.web import create_web
 from service.observability.logs import event, set_up
 from service.observability.metrics import Metrics
@@ -37,6 +37,7 @@ from service.settings import Settings
 from service.state.link import Link
 from service.state.memory import MemoryCache, MemoryQuotas
 from service.state.redis import RedisCache, RedisQuotas
+from service.state.repeats import MemoryRepeats, RedisRepeats
 
 VERSION = version("clinalign-gateway")
 _START_S = 60.0
@@ -110,6 +111,7 @@ def build(settings: Settings) -> Gateway:
         orchestrator=orchestrator,
         quotas=_quotas(link),
         cache=_cache(settings, link),
+        repeats=_repeats(settings, link),
         ledger=ledger,
         shelf=principles,
         metrics=metrics,
@@ -259,6 +261,11 @@ def _cache(settings: Settings, link: Link | None) -> AnswerCache | None:
     if not settings.cache_ttl_s:
         return None
     return RedisCache(link, ttl_s=settings.cache_ttl_s) if link is not None else MemoryCache(ttl_s=settings.cache_ttl_s)
+
+
+def _repeats(settings: Settings, link: Link | None) -> Repeats:
+    ttl_s = settings.repeat_ttl_s
+    return RedisRepeats(link, ttl_s=ttl_s) if link is not None else MemoryRepeats(ttl_s=ttl_s)
 
 
 def _ledger(settings: Settings) -> FileLedger | MemoryLedger:

@@ -66,6 +66,9 @@ class Settings(BaseSettings):
 
     redis_url: SecretStr | None = Field(default=None, description="redis://... to share quotas and cached answers.")
     cache_ttl_s: int = Field(default=0, ge=0, description="How long released answers are kept for repeats; 0 is never.")
+    repeat_ttl_s: int = Field(
+        default=600, ge=1, le=86_400, description="How long a request with an Idempotency-Key gets its first answer."
+    )
     audit_path: Path | None = Field(default=None, description="Where the ledger is written; in memory otherwise.")
     audit_key: SecretStr | None = Field(
         default=None, min_length=16, description="Keys the hashes of conversations in the ledger."

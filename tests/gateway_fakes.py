@@ -38,6 +38,7 @@ from service.pipeline.orchestrator import Orchestrator
 from service.pipeline.ports import Hits
 from service.pipeline.screen import Screen
 from service.state.memory import MemoryQuotas
+from service.state.repeats import MemoryRepeats
 from tests.fakes import FakeEngine, Script
 
 GOOD = "Rest, drink, and see a doctor if it lasts."
@@ -136,6 +137,7 @@ class FakeDesk:
     limits: Limits = field(default_factory=Limits)
     ready: tuple[bool, Sequence[str]] = (True, ())
     cache: Any = None
+    repeats: Any = field(default_factory=lambda: MemoryRepeats(ttl_s=60))
     ledger: Any = field(default_factory=MemoryLedger)
     metrics: Metrics = field(default_factory=Metrics)
 
@@ -160,6 +162,7 @@ class FakeDesk:
             orchestrator=orchestrator,
             quotas=MemoryQuotas(),
             cache=self.cache,
+            repeats=self.repeats,
             ledger=self.ledger,
             shelf=self.principles,
             metrics=self.metrics,

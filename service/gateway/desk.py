@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from service.domain.enquiry import Tenant
 from service.domain.errors import Unauthorised
-from service.gateway.ports import AnswerCache, Ledger, Quotas, Shelf
+from service.gateway.ports import AnswerCache, Ledger, Quotas, Repeats, Shelf
 from service.observability.metrics import Metrics
 from service.pipeline.orchestrator import Orchestrator
 
@@ -53,14 +53,16 @@ class Tenants:
 class Desk:
     """Everything that an HTTP handler may reach for.
 
-    `cache` is None when answers are not kept. `ready` says whether answers can be given, and if not, why. `audit_key`
-    keys the digests of conversations. `edition` names what answers depend on besides the request (the digest of the
-    principles in use), so that a cached answer does not outlive them.
+    `cache` is None when answers are not kept; `repeats` keeps those of requests that carry an Idempotency-Key. `ready`
+    says whether answers can be given, and if not, why. `audit_key` keys the digests of conversations. `edition` names
+    what answers depend on besides the request (the digest of the principles in use), so that a cached answer does not
+    outlive them.
     """
 
     orchestrator: Orchestrator
     quotas: Quotas
     cache: AnswerCache | None
+    repeats: Repeats
     ledger: Ledger
     shelf: Shelf
     metrics: Metrics

@@ -11,6 +11,13 @@ from service.gateway.errors import ErrorReply
 from service.gateway.reading import Body
 
 _REF = "#/components/schemas/{model}"
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Sent again with the same key, a request gets the same answer; another body is a 409.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
 _bodies: dict[str, type[Body]] = {}
 
 
@@ -24,7 +31,8 @@ def documented(reply: Any, *bodies: type[Body], stream: bool = False) -> dict[st
         _bodies.update({body.__name__: body for body in bodies})
         refs = [{"$ref": _REF.format(model=body.__name__)} for body in bodies]
         schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
-        said["openapi_extra"] = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+        body = {"required": True, "content": {"application/json": {"schema": schema}}}
+        said["openapi_extra"] = {"parameters": [_IDEMPOTENCY_KEY], "requestBody": body}
     return said
 
 

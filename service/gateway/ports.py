@@ -31,6 +31,26 @@ class AnswerCache(Protocol):
         ...
 
 
+class Repeats(Protocol):
+    """Finished replies by the name of their request, and claims on those that are worked on. Both pass with time."""
+
+    async def claim(self, name: str, claim: bytes) -> bytes | None:
+        """What is there, a reply or another's claim; with nothing there, this claim is from now on."""
+        ...
+
+    async def renew(self, name: str, claim: bytes) -> None:
+        """Hold on to a claim."""
+        ...
+
+    async def finish(self, name: str, claim: bytes, reply: bytes) -> None:
+        """Put the reply in the claim's place."""
+        ...
+
+    async def drop(self, name: str, claim: bytes) -> None:
+        """Give a claim up."""
+        ...
+
+
 class Ledger(Protocol):
     """What was decided and why, without a patient's words; each entry is chained to the one before."""
 

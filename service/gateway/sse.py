@@ -59,11 +59,11 @@ class EventStream(Response):
         self._failed = failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send all of it."""
-        del scope
-        await while_connected(receive, self._send_all(send))
+        """Send all of it. `scope["state"]` says `broke_off` of a stream that an error ended."""
+        state = scope.setdefault("state", {})
+        await while_connected(receive, self._send_all(send, state))
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send, state: dict[str, object]) -> None:
         async with aclosing(self._events) as events:
             first = await anext(events)
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -72,6 +72,7 @@ class EventStream(Response):
                 async for piece in events:
                     await _send(send, piece)
             except GatewayError as error:
+                state["broke_off"] = True
                 await _send(send, self._failed(error))
             except Exception:  # the process's edge for a stream: the client is told, and the log has the rest
                 await _send(send, self._failed(GatewayError()), more=False)

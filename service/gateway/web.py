@@ -14,6 +14,7 @@ from service.gateway.errors import on_gateway_error, on_http_exception, on_valid
 from service.gateway.gate import Gate
 from service.gateway.middleware.body_limit import BodyLimit
 from service.gateway.middleware.edge import Edge
+from service.gateway.middleware.idempotency import Idempotency
 from service.gateway.middleware.tenancy import Tenancy
 
 _ABOUT = (
@@ -42,7 +43,8 @@ def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> Fast
     for router in _ROUTERS:
         web.include_router(router)
     web.openapi = openapi_of(web)  # type: ignore[method-assign]
-    web.add_middleware(BodyLimit, most=desk.limits.max_body_bytes)  # the innermost; the last added is the outermost
+    web.add_middleware(Idempotency, repeats=desk.repeats)  # the innermost; the last added is the outermost
+    web.add_middleware(BodyLimit, most=desk.limits.max_body_bytes)
     web.add_middleware(Tenancy, tenants=desk.tenants)
     web.add_middleware(Edge, metrics=desk.metrics)
     return web

@@ -101,12 +101,13 @@ class MemoryCache:
         self._kept.move_to_end(key)
         return kept.answer
 
-    async def put(self, key: str, answer: bytes) -> None:
-        """Keep it, in place of what was there."""
+    async def put(self, key: str, answer: bytes, *, ttl_s: float | None = None) -> None:
+        """Keep it, in place of what was there; `ttl_s` where it is to stay longer or shorter than others."""
         self._drop(key)
-        if self._ttl_s <= 0 or len(answer) > self._max_bytes:
+        stays_s = self._ttl_s if ttl_s is None else ttl_s
+        if stays_s <= 0 or len(answer) > self._max_bytes:
             return
-        self._kept[key] = _Kept(answer, self._clock() + self._ttl_s)
+        self._kept[key] = _Kept(answer, self._clock() + stays_s)
         self._bytes += len(answer)
         while len(self._kept) > self._max_entries or self._bytes > self._max_bytes:
             self._drop(next(iter(self._kept)))
