@@ -85,7 +85,8 @@ class Shape:
 class Tenant:
     """An app behind one API key, and its policy.
 
-    `release_line` is the weight from which a criterion must be met for an answer to be released.
+    `release_line` is the weight from which a criterion must be met for an answer to be released; where none of a
+    rubric is so heavy, its heaviest must be.
     """
 
     name: str

@@ -51,14 +51,18 @@ def score(verdicts: Iterable[Verdict]) -> float:
     return sum(v.criterion.weight for v in judged if v.met) / total if total else 0.0
 
 
-def failing(verdicts: Iterable[Verdict], *, line: int) -> tuple[Verdict, ...]:
-    """The verdicts of weight `line` or more that are not met, heaviest first."""
-    unmet = (v for v in verdicts if v.criterion.weight >= line and not v.met)
+def failing(verdicts: Sequence[Verdict], *, line: int) -> tuple[Verdict, ...]:
+    """The verdicts of weight `line` or more that are not met, heaviest first.
+
+    Where no criterion is so heavy, the line falls to the heaviest: what can fail nothing would pass anything.
+    """
+    reached = min(line, max((v.criterion.weight for v in verdicts), default=line))
+    unmet = (v for v in verdicts if v.criterion.weight >= reached and not v.met)
     return tuple(sorted(unmet, key=lambda v: -v.criterion.weight))
 
 
 def passes(verdicts: Sequence[Verdict], *, line: int) -> bool:
-    """Whether every criterion of weight `line` or more is met. No verdicts at all never pass."""
+    """Whether nothing is `failing` at this line. No verdicts at all never pass."""
     return bool(verdicts) and not failing(verdicts, line=line)
 
 

@@ -1,6 +1,7 @@
 """Edits: insertions, replacements and deletions of the draft's sentences, and how they are applied to the letter."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +18,8 @@ _INSTRUCTION = (
     "Reply with JSON edits: insert (after that sentence, 0 for the start), replace or delete."
 )
 MAX_EDITS = 8
+# An escape like \ud83d without its other half: JSON allows it, and no UTF-8 can be written of it.
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 class Op(StrEnum):
@@ -102,6 +105,8 @@ def _edit(item: object) -> Edit:
         case {"op": str(op), "sentence": int(sentence), "text": str(text), **rest} if not rest:
             if isinstance(sentence, bool) or op not in set(Op):
                 raise EditsRejected("an edit has an unknown op or a sentence that is no number")
+            if _HALF.search(text):
+                raise EditsRejected("an edit's text holds half a character")
             return Edit(Op(op), sentence, text)
         case _:
             raise EditsRejected("an edit lacks op, sentence or text, or has more")

@@ -173,6 +173,13 @@ def test_a_forbidden_thing_never_becomes_a_demand() -> None:
 BODY = "You have a cold. Take antibiotics. Drink water."
 
 
+@pytest.mark.parametrize("half", [r"\ud83d", r"\ude00 a", r"a \udfff"])
+def test_an_edit_with_half_a_character_is_rejected(half: str) -> None:
+    with pytest.raises(edits.EditsRejected):
+        edits.read(f'{{"edits":[{{"op":"insert","sentence":0,"text":"{half}"}}]}}')
+    assert edits.read('{"edits":[{"op":"insert","sentence":0,"text":"\\ud83d\\ude00"}]}')[0].text == "\U0001f600"
+
+
 def test_the_edits_instruction_names_sentences_by_number_and_first_words_only() -> None:
     said = edits.instruction("You have a cold that will pass. Drink.", [ADD]).content
     assert "1. You have a cold\n2. Drink." in said

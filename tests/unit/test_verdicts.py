@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,13 @@ def test_no_verdicts_score_nothing_and_never_pass() -> None:
 def test_the_failing_come_heaviest_first_and_only_from_the_line_on() -> None:
     verdicts = [Verdict(criterion(w, name=str(w)), Presence(present=False)) for w in (3, 9, 7)]
     assert [v.criterion.weight for v in failing(verdicts, line=7)] == [9, 7]
+
+
+@pytest.mark.parametrize("presence", [Presence(None), Presence(present=False)], ids=["unknown", "unmet"])
+def test_a_rubric_lighter_than_the_line_is_held_to_its_heaviest(presence: Presence) -> None:
+    light = Verdict(criterion(2, name="light"), presence)
+    assert not passes([light, Verdict(criterion(5), presence)], line=7)
+    assert passes([light, Verdict(criterion(5), Presence(present=True))], line=7)
 
 
 @given(judgements())
