@@ -26,6 +26,7 @@ from service.engines.openai_http import OpenAIEngine
 from service.gateway.desk import Desk, Tenants
 from service.gateway.desk import Limits as GatewayLimits
 from service.gateway.ports import AnswerCache, Quotas, Repeats
+from service.gateway.server import Server
 from service.gateway.web import create_web
 from service.observability.logs import event, set_up
 from service.observability.metrics import Metrics
@@ -141,11 +142,10 @@ async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(settings.drain_s),
         ws="none",
         lifespan="off",
     )
-    server = uvicorn.Server(config)
+    server = Server(config, doors=gateway.web.state.doors, drain_s=settings.drain_s)
     async with gateway.running(), asyncio.TaskGroup() as group:
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGHUP, lambda: group.create_task(gateway.reload_principles())

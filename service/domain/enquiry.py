@@ -98,7 +98,7 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Enquiry:
-    """One admitted request."""
+    """One admitted request. `revisions_reduced` where so many waited that `options` grant less than was asked."""
 
     id: str
     tenant: Tenant
@@ -108,3 +108,4 @@ class Enquiry:
     options: Options = field(default_factory=Options)
     sampling: Sampling = field(default_factory=Sampling)
     shape: Shape = field(default_factory=Shape)
+    revisions_reduced: bool = False

@@ -57,7 +57,7 @@ class Answering:
 
             async def work(watcher: Watcher | None) -> Given:
                 async with self.gate.place(enquiry.deadline):
-                    answer = await self.desk.orchestrator.answer(enquiry, watcher=watcher)
+                    answer = await self.desk.orchestrator.answer(self._eased(enquiry), watcher=watcher)
                 given = await self._accounted(answer)
                 await self._keep(answer, given)
                 return given
@@ -76,8 +76,15 @@ class Answering:
         await self.desk.quotas.take(enquiry.tenant)
         with self.gate.ticket():
             async with self.gate.place(enquiry.deadline):
-                answer = await self.desk.orchestrator.check(enquiry, text)
+                answer = await self.desk.orchestrator.check(self._eased(enquiry), text)
             return await self._accounted(answer)
+
+    def _eased(self, enquiry: Enquiry) -> Enquiry:
+        """With less revision where many wait."""
+        asked = enquiry.options.max_revisions
+        if (most := self.gate.revisions(asked)) == asked:
+            return enquiry
+        return replace(enquiry, options=replace(enquiry.options, max_revisions=most), revisions_reduced=True)
 
     async def _accounted(self, answer: Answer) -> Given:
         """Written down before it leaves."""
@@ -104,7 +111,9 @@ class Answering:
         return work
 
     async def _keep(self, answer: Answer, given: Given) -> None:
-        """Only what was released whole, and says all in its text, is given again."""
+        """Only what was released whole, mended as asked, and says all in its text, is given again."""
+        if answer.assessment.enquiry.revisions_reduced:
+            return
         whole = answer.outcome is Outcome.RELEASED and given.finish_reason == "stop" and not given.tool_calls
         if self.desk.cache is not None and whole:
             await self.desk.cache.put(self._key(answer.assessment.enquiry), orjson.dumps(given.reply))

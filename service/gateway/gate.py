@@ -16,9 +16,18 @@ class Gate:
 
     def __init__(self, *, running: int, queued: int, metrics: Metrics) -> None:
         self._room = asyncio.Semaphore(running)
-        self._limit = running + queued
+        self._running = running
+        self._queued = queued
         self._inside = 0
         self._metrics = metrics
+
+    def revisions(self, most: int) -> int:
+        """How many rounds of revision there is room for: fewer once the queue is more than half full, none at its end.
+
+        One answer less well mended costs a person less than one that is not given.
+        """
+        waiting = max(0, self._inside - self._running)
+        return min(most, 2 * most * (self._queued - waiting) // self._queued) if waiting else most
 
     @contextmanager
     def ticket(self) -> Iterator[None]:
@@ -28,7 +37,7 @@ class Gate:
             Overloaded: as many hold one as may.
 
         """
-        if self._inside >= self._limit:
+        if self._inside >= self._running + self._queued:
             raise Overloaded("the gateway has as many requests as it can hold", retry_after_s=_COME_AGAIN_S)
         self._inside += 1
         try:

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from service.domain.errors import NotFound
 from service.gateway.answering import answering_of
 from service.gateway.documented import documented
+from service.gateway.doors import doors_of
 from service.gateway.enquiring import CHAT
 from service.gateway.errors import json_response
 from service.gateway.middleware.tenancy import tenant_of
@@ -42,6 +43,8 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Whether answers can be given: 200, or 503 with the reasons why not."""
     is_ready, reasons = answering_of(request).desk.ready()
+    if doors_of(request).is_closing:
+        is_ready, reasons = False, ["the gateway is ending", *reasons]
     reply: ReadyReply = {"status": "ready" if is_ready else "not_ready", "reasons": list(reasons)}
     return json_response(reply, status=200 if is_ready else 503)
 

@@ -10,9 +10,11 @@ from service.gateway import chat, check, openai, operations, principles, screen
 from service.gateway.answering import Answering
 from service.gateway.desk import Desk
 from service.gateway.documented import openapi_of
+from service.gateway.doors import Doors
 from service.gateway.errors import on_gateway_error, on_http_exception, on_validation_error
 from service.gateway.gate import Gate
 from service.gateway.middleware.body_limit import BodyLimit
+from service.gateway.middleware.drain import Drain
 from service.gateway.middleware.edge import Edge
 from service.gateway.middleware.idempotency import Idempotency
 from service.gateway.middleware.tenancy import Tenancy
@@ -39,6 +41,7 @@ def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> Fast
         },
     )
     gate = Gate(running=desk.limits.max_running, queued=desk.limits.max_queued, metrics=desk.metrics)
+    web.state.doors = Doors()
     web.state.answering = Answering(desk, gate)
     for router in _ROUTERS:
         web.include_router(router)
@@ -46,5 +49,6 @@ def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> Fast
     web.add_middleware(Idempotency, repeats=desk.repeats)  # the innermost; the last added is the outermost
     web.add_middleware(BodyLimit, most=desk.limits.max_body_bytes)
     web.add_middleware(Tenancy, tenants=desk.tenants)
+    web.add_middleware(Drain, doors=web.state.doors)
     web.add_middleware(Edge, metrics=desk.metrics)
     return web

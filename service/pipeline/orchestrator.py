@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 from service.domain.answer import (
@@ -18,12 +19,14 @@ from service.domain.answer import (
 )
 from service.domain.assessment import Assessment, Notice
 from service.domain.completion import Usage
+from service.domain.conversation import Role
 from service.domain.enquiry import Enquiry, RevisionStyle
-from service.domain.errors import EngineError, EngineTimeout, EngineUnavailable, StoreError
+from service.domain.errors import EngineError, EngineTimeout, EngineUnavailable, InvalidRequest, StoreError
 from service.domain.verdict import Finding, Verdict, failing, is_better
+from service.observability.logs import failed
 from service.pipeline import draft, fit, release, retrieve, revise, rubric, scenario
 from service.pipeline.judge import ModelJudge
-from service.pipeline.ports import Abilities, Engine, Principles
+from service.pipeline.ports import Abilities, Engine, Hits, Principles
 from service.pipeline.screen import Screen, language_of
 from service.prompts.control import neutralise
 from service.prompts.digest import prompts_digest
@@ -71,6 +74,7 @@ class _Work:
     """What has come of one enquiry so far: read when it ends, however it ends."""
 
     assessment: Assessment
+    asked: Enquiry
     best: Judged | None = None
     revisions: list[Revision] = field(default_factory=list)
     usage: dict[str, Usage] = field(default_factory=dict)
@@ -104,7 +108,7 @@ class Orchestrator:
         """Draft, judge, revise, and release or withhold. Never raises for what the model or the store does.
 
         Raises:
-            InvalidRequest: the last message does not fit the model's context.
+            InvalidRequest: the last message does not fit the model's context, and there is no red flag to answer.
 
         """
         follow = watcher or Unwatched()
@@ -113,6 +117,8 @@ class Orchestrator:
             follow.stage("draft")
             with work.timed("draft"):
                 show = follow.provisional if enquiry.tenant.provisional_drafts else None
+                if show and work.assessment.duty:
+                    show(f"{work.assessment.duty}\n\n")
                 candidate, usage = await draft.draft(
                     work.assessment, engine=self.engine, max_tokens=self.limits.draft_tokens, on_text=show
                 )
@@ -122,17 +128,23 @@ class Orchestrator:
         return await self._run(enquiry, make, follow)
 
     async def check(self, enquiry: Enquiry, text: str, *, watcher: Watcher | None = None) -> Answer:
-        """The same for an answer that some other model wrote. With `max_revisions` 0 it is judged only."""
+        """The same for an answer that some other model wrote. With `max_revisions` 0 it is judged as it stands.
 
-        async def given(_: _Work) -> Candidate:
-            return Candidate(body=text.strip(), duty="")
+        What may be mended gets the duty's words; what may not must say as much by itself.
+        """
+
+        async def given(work: _Work) -> Candidate:
+            if enquiry.options.max_revisions:
+                return Candidate(body=text.strip(), duty=work.assessment.duty)
+            work.assessment = replace(work.assessment, rubric=rubric.unaided(work.assessment.rubric))
+            return Candidate(body=text.strip())
 
         return await self._run(enquiry, given, watcher or Unwatched())
 
     async def _run(self, enquiry: Enquiry, make: Callable[[_Work], Awaitable[Candidate]], follow: Watcher) -> Answer:
         began = time.perf_counter()
         # CPU work, which a long conversation makes long; other requests' streams go on meanwhile.
-        work = _Work(await asyncio.to_thread(self._screened, enquiry))
+        work = _Work(await asyncio.to_thread(self._screened, enquiry), enquiry)
         work.timings_ms["screen"] = (time.perf_counter() - began) * 1000
         trouble: Reason | None = None
         try:
@@ -144,6 +156,14 @@ class Orchestrator:
             trouble = Reason.ENGINE_FAILED
         except StoreError:
             trouble = Reason.NOTHING_RETRIEVED
+        except InvalidRequest:
+            # A refusal says nothing to somebody in danger: the duty leaves all the same.
+            if not work.assessment.duty:
+                raise
+            trouble = Reason.DOES_NOT_FIT
+        except Exception as error:  # noqa: BLE001 - whatever broke, the duty and the tenant's policy hold; the log has it
+            failed(error, id=enquiry.id)
+            trouble = Reason.INTERNAL
         work.timings_ms["total"] = (time.perf_counter() - began) * 1000
         return self._finished(work, trouble)
 
@@ -181,17 +201,15 @@ class Orchestrator:
         notices = {Notice.JUDGE_UNCALIBRATED}
         if self._abilities().demonstration:
             notices.add(Notice.DEMONSTRATION_MODEL)
+        if enquiry.revisions_reduced:
+            notices.add(Notice.REVISIONS_REDUCED)
         if any(neutralise(m.content) != m.content for m in enquiry.conversation.messages):
             notices.add(Notice.CONTROL_TOKENS_NEUTRALISED)
         return frozenset(notices)
 
     async def _assessed(self, assessment: Assessment) -> Assessment:
         enquiry = assessment.enquiry
-        hits = await self.principles.consult(
-            enquiry.conversation.question,
-            families=[flag.family for flag in assessment.red_flags],
-            limit=enquiry.options.max_principles,
-        )
+        hits = await self._consulted(assessment)
         settled = scenario.settle(hits.scenario, red_flags=assessment.red_flags, audience=enquiry.audience)
         reads = assessment.language == "en"
         chosen = retrieve.select(
@@ -210,10 +228,29 @@ class Orchestrator:
             assessment,
             scenario=settled,
             principles=chosen,
-            rubric=rubric.select(chosen, red_flags=assessment.red_flags, limit=enquiry.options.max_criteria),
+            rubric=rubric.select(
+                chosen,
+                red_flags=assessment.red_flags,
+                flagged={principle.id for principle in hits.flagged},
+                limit=enquiry.options.max_criteria,
+            ),
             principles_digest=hits.digest,
             notices=frozenset(notices),
         )
+
+    async def _consulted(self, assessment: Assessment) -> Hits:
+        """What is known of the question; one that says little alone (`Yes.`) is read with what was said before it."""
+        enquiry = assessment.enquiry
+        consult = partial(
+            self.principles.consult,
+            families=[flag.family for flag in assessment.red_flags],
+            limit=enquiry.options.max_principles,
+        )
+        said = [turn.content for turn in reversed(enquiry.conversation.turns) if turn.role is Role.USER]
+        hits = await consult(said[0])
+        if len(said) > 1 and retrieve.says_little(hits, nearness=self.limits.nearness):
+            return await consult("\n".join(said))
+        return hits
 
     async def _fitted(self, assessment: Assessment) -> Assessment:
         enquiry = assessment.enquiry
@@ -279,7 +316,8 @@ class Orchestrator:
         return judged if reason is RevisionReason.BETTER else best
 
     def _finished(self, work: _Work, trouble: Reason | None) -> Answer:
-        assessment = work.assessment
+        # As it was admitted: what is written down of an enquiry is what was sent, whatever part the model could hold.
+        assessment = replace(work.assessment, enquiry=work.asked)
         left = release.release(assessment, work.best, trouble=trouble, duty_id=rubric.DUTY_ID)
         return Answer(
             assessment=assessment,
