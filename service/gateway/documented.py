@@ -1,6 +1,6 @@
 """What OpenAPI says of a route: its body, which is read by hand, its replies and its errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import FastAPI
@@ -21,8 +21,13 @@ _IDEMPOTENCY_KEY = {
 _bodies: dict[str, type[Body]] = {}
 
 
-def documented(reply: Any, *bodies: type[Body], stream: bool = False) -> dict[str, Any]:
-    """Keyword arguments for a route's decorator. `reply` is the type of its JSON; any of `bodies` may be sent."""
+def documented(
+    reply: Any, *bodies: type[Body], stream: bool = False, parameters: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    """Keyword arguments for a route's decorator. `reply` is the type of its JSON; any of `bodies` may be sent.
+
+    `parameters` are those that the route reads by hand, as OpenAPI writes them.
+    """
     ok: dict[str, Any] = {"model": reply}
     if stream:
         ok["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
@@ -32,7 +37,7 @@ def documented(reply: Any, *bodies: type[Body], stream: bool = False) -> dict[st
         refs = [{"$ref": _REF.format(model=body.__name__)} for body in bodies]
         schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
         body = {"required": True, "content": {"application/json": {"schema": schema}}}
-        said["openapi_extra"] = {"parameters": [_IDEMPOTENCY_KEY], "requestBody": body}
+        said["openapi_extra"] = {"parameters": [*parameters, _IDEMPOTENCY_KEY], "requestBody": body}
     return said
 
 

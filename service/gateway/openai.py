@@ -47,8 +47,14 @@ class ModelsReply(TypedDict):
 @router.post("/chat/completions", **documented(CompletionReply, CompletionBody, stream=True))
 async def complete(request: Request) -> Response:
     """Answer as OpenAI's chat completions do, guarded as POST /chat is."""
-    answering = answering_of(request)
     body = await read(request, CompletionBody)
+    return await answer_completion(request, body, model=body.model)
+
+
+async def answer_completion(request: Request, body: CompletionBody, *, model: str | None) -> Response:
+    """The reply to a completion of this model, whole or as a stream."""
+    _check_model(request, model)
+    answering = answering_of(request)
     enquiry = _enquire(request, body)
     if body.stream:
         return sse.EventStream(_events(answering, enquiry, body), failed=_failed)
@@ -77,7 +83,6 @@ async def not_yet(_: Request) -> Response:
 
 
 def _enquire(request: Request, body: CompletionBody) -> Enquiry:
-    _check_model(request, body.model)
     if body.stream_options is not None and not body.stream:
         raise InvalidRequest("stream_options: only a stream has them: set stream to true", param="stream_options")
     return enquire(
