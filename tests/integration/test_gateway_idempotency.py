@@ -7,9 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from service.audit.ledger import MemoryLedger
 from service.domain.completion import Ask, Completion
 from service.domain.enquiry import Tenant
-from service.domain.errors import EngineUnavailable
+from service.domain.errors import EngineUnavailable, LedgerError
 from service.gateway.desk import Limits, Tenants
 from service.observability.metrics import Metrics
 from service.state.link import Link
@@ -146,18 +147,25 @@ async def test_a_degraded_answer_is_repeated_to_the_same_request_and_to_no_other
     assert (first["outcome_reason"], other["answer"]) == ("engine_failed", GOOD)
 
 
-async def test_what_failed_is_tried_anew() -> None:
-    def wrecks(_: Ask) -> Completion:
-        raise ZeroDivisionError
+@pytest.mark.parametrize("error", [LedgerError("the ledger cannot be written"), ZeroDivisionError()])
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+async def test_what_failed_is_tried_anew(error: Exception, stream: bool) -> None:
+    class Fails(MemoryLedger):
+        working = False
 
-    fake = FakeDesk(wrecks)
-    async with client_of(fake) as client:
-        for stream in (False, True):
-            fake.engine.script = wrecks
-            body, key = {**COUGH, "stream": stream}, {"idempotency-key": f"k{stream}"}
-            assert b"internal_error" in (await client.post("/chat", json=body, headers=key)).content
-            fake.engine.script = plays()
-            assert b"internal_error" not in (await client.post("/chat", json=body, headers=key)).content
+        async def record(self, entry: Any) -> None:
+            if not self.working:
+                raise error
+            await super().record(entry)
+
+    ledger = Fails()
+    async with client_of(FakeDesk(ledger=ledger)) as client:
+        body = {**COUGH, "stream": stream}
+        assert b'"error"' in (await client.post("/chat", json=body, headers=KEY)).content
+        ledger.working = True
+        again = await client.post("/chat", json=body, headers=KEY)
+    assert b'"error"' not in again.content
+    assert GOOD.split()[-1].encode() in again.content
 
 
 async def test_a_body_beyond_the_limit_is_refused_with_a_key_too() -> None:
