@@ -30,6 +30,8 @@ class Reason(StrEnum):
     NOTHING_RETRIEVED = "nothing_retrieved"
     EMPTY_DRAFT = "empty_draft"
     RED_FLAG_CONTRADICTED = "red_flag_contradicted"
+    DOES_NOT_FIT = "does_not_fit"
+    INTERNAL = "internal"
 
 
 class RevisionReason(StrEnum):

@@ -5,6 +5,7 @@ import logging
 import re
 import sys
 import time
+import traceback
 from typing import TypedDict, Unpack
 
 LOGGER = logging.getLogger("clinalign")
@@ -61,3 +62,13 @@ def event(name: str, *, level: int = logging.INFO, **fields: Unpack[Fields]) -> 
 
 def _told(value: object) -> object:
     return value if not isinstance(value, str) or _NAME.fullmatch(value) else "(left out)"
+
+
+def failed(error: Exception, /, **fields: Unpack[Fields]) -> None:
+    """Log what nobody named: the class of the error and the place, for its message could hold somebody's words."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    fields["error"] = type(error).__name__
+    fields["where"] = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    event("failed", level=logging.ERROR, **fields)

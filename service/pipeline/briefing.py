@@ -16,13 +16,13 @@ def reader(assessment: Assessment) -> Audience:
     return Audience.CLINICIAN if professional else Audience.PATIENT
 
 
-def brief(assessment: Assessment) -> tuple[Message, ...]:
-    """System message, conversation and guide."""
+def brief(assessment: Assessment, *, duty: str) -> tuple[Message, ...]:
+    """System message, conversation and guide; `duty` is what the answer opens with."""
     return base(
         assessment.enquiry.conversation,
         principles=[principle.statement for principle in assessment.principles],
         audience=reader(assessment),
-        duty=assessment.duty,
+        duty=duty,
         own_language=assessment.language != "en",
     )
 
@@ -31,4 +31,4 @@ def answered(assessment: Assessment, candidate: Candidate) -> tuple[Message, ...
     """The brief with the candidate as the assistant's turn; tool calls are shown as text, for they are judged too."""
     calls = [f"[calls {call.name} with {call.arguments}]" for call in candidate.tool_calls]
     text = "\n".join([candidate.text, *calls] if candidate.text else calls)
-    return (*brief(assessment), Message(Role.ASSISTANT, neutralise(text)))
+    return (*brief(assessment, duty=candidate.duty), Message(Role.ASSISTANT, neutralise(text)))

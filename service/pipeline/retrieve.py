@@ -1,6 +1,6 @@
 """Retrieve: the principles that matter for an enquiry, from what the store found near."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.domain.assessment import Expertise, Retrieved, Scenario, Urgency
@@ -34,29 +34,38 @@ def is_outside_health(hits: Hits, *, nearness: Nearness) -> bool:
 def select(
     hits: Hits, *, scenario: Scenario, limit: int, nearness: Nearness, reads_language: bool
 ) -> tuple[Retrieved, ...]:
-    """At most `limit` principles: those of red flags first, then those that always apply, then the nearest.
+    """Those of red flags first, then those that always apply, then the nearest, up to `limit` in all.
 
-    An encoder that does not read the language makes nearness meaningless, so nothing is taken by it then.
+    The limit drops only what is taken for being near. An encoder that does not read the language makes nearness
+    meaningless, so nothing is taken by it then.
 
     Raises:
         StoreError: nothing was retrieved; an empty rubric proves nothing and never passes.
 
     """
     if reads_language and is_outside_health(hits, nearness=nearness):
-        chosen: Iterable[Retrieved] = hits.outside or hits.always_on
+        kept: Sequence[Retrieved] = hits.outside or hits.always_on
+        near: Sequence[Retrieved] = ()
     else:
         found = (*hits.nearest, *hits.flagged)
         floor = max([nearness.principle, *(nearness.relative * p.similarity for p in found)])
-        near = (
+        kept = (*hits.flagged, *hits.always_on)
+        near = [
             p
-            for p in hits.nearest
+            for p in (hits.nearest if reads_language else ())
             if p.similarity >= (max(floor, nearness.emergent) if _is_emergent(p) else floor) and _suits(p, scenario)
-        )
-        chosen = [*hits.flagged, *hits.always_on, *(near if reads_language else ())]
-    distinct = tuple({principle.id: principle for principle in chosen}.values())[:limit]
+        ]
+    never_dropped = {principle.id: principle for principle in kept}
+    distinct = (*never_dropped.values(), *(p for p in near if p.id not in never_dropped))
     if not distinct:
         raise StoreError("no principle was retrieved: validate and rebuild the store (clinalign principles build)")
-    return distinct
+    return distinct[: max(limit, len(never_dropped))]
+
+
+def says_little(hits: Hits, *, nearness: Nearness) -> bool:
+    """Whether a query alone does not tell what it is about: nothing is near it, or only what lies outside health."""
+    near = any(principle.similarity >= nearness.principle for principle in hits.nearest)
+    return not near or is_outside_health(hits, nearness=nearness)
 
 
 def _is_emergent(principle: Retrieved) -> bool:

@@ -142,10 +142,11 @@ async def test_a_silent_stream_is_kept_alive_with_comments() -> None:
 
 
 async def test_an_unforeseen_failure_in_mid_stream_is_an_error_event() -> None:
-    def wrecks(ask: Ask) -> Completion:
-        raise ZeroDivisionError("zqxwcanary")
+    class Wrecked:
+        async def record(self, entry: Any) -> None:
+            raise ZeroDivisionError("zqxwcanary")
 
-    async with client_of(FakeDesk(wrecks)) as client:
+    async with client_of(FakeDesk(ledger=Wrecked())) as client:
         response = await client.post("/chat", json={**COUGH, "stream": True})
         plain = await client.post("/chat", json=COUGH)
     name, data = events(response.content)[-1]

@@ -219,10 +219,11 @@ async def test_errors_are_the_clients_own_classes() -> None:
 
 
 async def test_an_error_in_mid_stream_is_raised_by_the_client() -> None:
-    def wrecks(_: Any) -> Any:
-        raise ZeroDivisionError
+    class Wrecked:
+        async def record(self, entry: Any) -> None:
+            raise ZeroDivisionError
 
-    async with openai_client(FakeDesk(wrecks)) as client:
+    async with openai_client(FakeDesk(ledger=Wrecked())) as client:
         stream = await client.chat.completions.create(model="fake", messages=MESSAGES, stream=True)
         with pytest.raises(openai.APIError, match="inside the gateway"):
             _ = [chunk async for chunk in stream]

@@ -4,7 +4,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,10 +15,18 @@ from service.domain.completion import Ask, Completion, TokenProbability, Usage
 from service.domain.conversation import Conversation, Message, Role
 from service.domain.deadline import Deadline
 from service.domain.enquiry import Enquiry, FailurePolicy, Options, RevisionStyle, Shape, Tenant, Tool
-from service.domain.errors import EngineError, EngineGarbled, EngineTimeout, EngineUnavailable, StoreError
+from service.domain.errors import (
+    EngineError,
+    EngineGarbled,
+    EngineTimeout,
+    EngineUnavailable,
+    InvalidRequest,
+    StoreError,
+)
+from service.observability.logs import set_up
 from service.pipeline import rubric
 from service.pipeline.judge import ModelJudge
-from service.pipeline.orchestrator import Limits, Orchestrator
+from service.pipeline.orchestrator import Limits, Orchestrator, Unwatched
 from service.pipeline.ports import Abilities, Hits
 from service.pipeline.screen import Screen
 from service.prompts import edits
@@ -292,6 +301,87 @@ async def test_an_engine_that_was_never_reached_still_leaves_the_duty() -> None:
     assert made.text.startswith(made.assessment.duty)
 
 
+def breaks(ask: Ask) -> Completion:
+    if is_verdict(ask):
+        raise ValueError(CHEST)
+    return text(GOOD)
+
+
+@pytest.mark.parametrize("policy", list(FailurePolicy))
+@pytest.mark.parametrize("question", [CALM, CHEST], ids=["calm", "red-flag"])
+async def test_what_nobody_foresaw_meets_the_policy_too_and_its_words_stay_out_of_the_log(
+    question: str, policy: FailurePolicy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up()
+    made = await answer(breaks, enquiry(question, policy=policy))
+    assert made.reason is Reason.INTERNAL
+    assert made.outcome is (Outcome.WITHHELD if policy is FailurePolicy.FAIL_CLOSED else Outcome.SAFE_MESSAGE)
+    assert made.text.startswith(made.assessment.duty)
+    assert bool(made.assessment.duty) == (question == CHEST)
+    logged = capsys.readouterr().err
+    assert '"error": "ValueError"' in logged
+    assert CHEST not in logged
+
+
+async def test_a_red_flag_in_a_message_that_does_not_fit_is_answered_and_any_other_is_refused() -> None:
+    made = await answer(model(), enquiry(CHEST + " word" * 8_000))
+    assert (made.outcome, made.reason) == (Outcome.SAFE_MESSAGE, Reason.DOES_NOT_FIT)
+    assert made.text.startswith(made.assessment.duty)
+    with pytest.raises(InvalidRequest):
+        await answer(model(), enquiry(CALM + " word" * 8_000))
+
+
+async def test_what_is_written_down_is_what_was_asked_though_the_model_could_not_hold_it() -> None:
+    long = tuple(Message(Role.ASSISTANT if n % 2 else Role.USER, f"{n}" + " word" * 900) for n in range(5))
+    asked = replace(enquiry(), conversation=Conversation(long))
+    made = await answer(model(), asked)
+    assert Notice.CONVERSATION_TRUNCATED in made.assessment.notices
+    assert made.assessment.enquiry is asked
+
+
+@pytest.mark.parametrize(
+    ("alone", "consulted"),
+    [(0.1, ["Yes.", "Yes.\nI take warfarin."]), (0.6, ["Yes."])],
+    ids=["says-little", "says-enough"],
+)
+async def test_a_question_that_says_little_alone_is_read_with_what_was_said_before(
+    alone: float, consulted: list[str]
+) -> None:
+    class Store(FakePrinciples):
+        asked: ClassVar[list[str]] = []
+
+        async def consult(self, query: str, *, families: Any, limit: int) -> Hits:
+            self.asked.append(query)
+            return hits(principle("near"), health=alone if query == "Yes." else 0.6)
+
+    Store.asked = []
+    turns = (
+        Message(Role.USER, "I take warfarin."),
+        Message(Role.ASSISTANT, "Do you drink?"),
+        Message(Role.USER, "Yes."),
+    )
+    guarded = replace(orchestrator(FakeEngine(model())), principles=Store(hits()))
+    made = await guarded.answer(replace(enquiry(), conversation=Conversation(turns)))
+    assert Store.asked == consulted
+    assert Notice.OUTSIDE_HEALTH not in made.assessment.notices
+
+
+async def test_a_provisional_draft_comes_after_the_dutys_words() -> None:
+    class Hears(Unwatched):
+        def __init__(self) -> None:
+            self.heard = ""
+
+        def provisional(self, text: str) -> None:
+            self.heard += text
+
+    hears = Hears()
+    asked = enquiry(CHEST)
+    made = await orchestrator(FakeEngine(model())).answer(
+        replace(asked, tenant=replace(asked.tenant, provisional_drafts=True)), watcher=hears
+    )
+    assert hears.heard == made.text
+
+
 async def test_at_the_deadline_the_best_judged_candidate_goes_to_the_policy() -> None:
     well = model(draft=BAD)
 
@@ -325,6 +415,22 @@ async def test_a_check_judges_an_answer_that_some_other_model_wrote() -> None:
     assert made.draft is not None
     assert made.draft.candidate.body == BAD
     assert any(not v.met for v in made.draft.verdicts)
+
+
+async def test_a_checked_answer_that_is_not_mended_must_itself_say_to_get_help() -> None:
+    def silent(ask: Ask) -> Completion:
+        return yes(float("get urgent medical help" not in said(ask) and "harm" not in said(ask)))
+
+    engine = FakeEngine(silent)
+    made = await orchestrator(engine).check(enquiry(CHEST, options=Options(max_revisions=0)), GOOD)
+    assert (made.outcome, made.reason) == (Outcome.SAFE_MESSAGE, Reason.RED_FLAG_CONTRADICTED)
+    assert made.text.startswith(made.assessment.duty)
+    assert all(made.assessment.duty not in m.content for ask in engine.asks for m in ask.prompt.messages)
+
+
+async def test_a_checked_answer_that_may_be_mended_leaves_after_the_dutys_words() -> None:
+    made = await orchestrator(FakeEngine(model())).check(enquiry(CHEST), GOOD)
+    assert made.text == f"{made.assessment.duty}\n\n{GOOD}"
 
 
 # --- text is never control --------------------------------------------------------------------------------------------

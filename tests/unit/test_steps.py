@@ -20,7 +20,7 @@ from service.domain.assessment import (
     Uncertainty,
     Urgency,
 )
-from service.domain.conversation import Conversation, Message, Role
+from service.domain.conversation import Conversation, Message, Role, ToolCall
 from service.domain.deadline import Deadline
 from service.domain.enquiry import Audience, Enquiry, FailurePolicy, Shape, Tenant
 from service.domain.errors import InvalidRequest, StoreError
@@ -129,6 +129,11 @@ def test_a_language_that_the_encoder_does_not_read_gets_what_always_applies() ->
     assert select(hits(principle("near"), health=0.1), reads=False) == ["always"]
 
 
+def test_the_limit_drops_neither_a_red_flags_principle_nor_one_that_always_applies() -> None:
+    flagged = tuple(principle(name) for name in ("one", "two", "three"))
+    assert select(hits(principle("near"), flagged=flagged), limit=1) == ["one", "two", "three", "always"]
+
+
 def test_nothing_retrieved_is_an_error_and_never_an_empty_pass() -> None:
     nothing = replace(hits(), always_on=())
     with pytest.raises(StoreError, match="principles build"):
@@ -145,6 +150,12 @@ def test_the_duty_comes_first_and_is_never_dropped() -> None:
 def test_always_on_criteria_stay_when_the_limit_is_reached() -> None:
     chosen = rubric.select([principle("near"), principle("on", always=True)], red_flags=[], limit=1)
     assert [c.id for c in chosen] == ["on#a", "on#b"]
+
+
+def test_a_red_flags_criteria_stay_though_others_are_nearer() -> None:
+    far, near = principle("far", similarity=0.1), principle("near", similarity=0.9)
+    chosen = rubric.select([far, near], red_flags=[FLAG], flagged={"far"}, limit=2)
+    assert [c.id for c in chosen] == [rubric.DUTY_ID, "far#a", "far#b"]
 
 
 def test_the_weightiest_and_nearest_criteria_come_first() -> None:
@@ -283,6 +294,13 @@ def test_json_leaves_without_the_dutys_words() -> None:
     shape = Shape(json_object=True)
     left = let_go(assessment(duty=FLAG.advice, shape=shape), judged((HEAVY, True), duty=FLAG.advice))
     assert left.text == "Rest."
+
+
+def test_a_tool_call_in_place_of_json_leaves_with_the_dutys_words() -> None:
+    called = judged((HEAVY, True), duty=FLAG.advice)
+    called = replace(called, candidate=replace(called.candidate, body="", tool_calls=(ToolCall("1", "look", "{}"),)))
+    left = let_go(assessment(duty=FLAG.advice, shape=Shape(json_object=True)), called)
+    assert (left.text, len(left.tool_calls)) == (FLAG.advice, 1)
 
 
 def test_the_safe_message_speaks_the_persons_language() -> None:

@@ -1,9 +1,7 @@
 """The process's edge: names the request, times it, and turns what nobody caught into a reply without a word of it."""
 
-import logging
 import re
 import time
-import traceback
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -12,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.domain.errors import GatewayError
 from service.gateway.connected import ClientGone
 from service.gateway.errors import error_response
-from service.observability.logs import event
+from service.observability.logs import event, failed
 from service.observability.metrics import Metrics
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
@@ -54,7 +52,7 @@ class Edge:
         except ClientGone:
             status = _CLIENT_GONE
         except Exception as error:  # noqa: BLE001 - the process's edge
-            _log_failure(error, request_id)
+            failed(error, request_id=request_id)
             if not status:
                 await error_response(GatewayError())(scope, receive, sending)
         finally:
@@ -82,10 +80,3 @@ def _add_headers(headers: MutableHeaders, request_id: str) -> None:
 def _template(scope: Scope) -> str:
     """The route as it is written in the code: a path itself may hold anything."""
     return str(getattr(scope.get("route"), "path", "none"))
-
-
-def _log_failure(error: Exception, request_id: str) -> None:
-    """The class of the error and the place: its message could hold somebody's words."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    event("failed", level=logging.ERROR, request_id=request_id, error=type(error).__name__, where=where)
