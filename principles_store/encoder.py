@@ -95,6 +95,11 @@ class Encoder:
             f"{model.sha256}:{self.description.tokenizer_sha256}:{pooling}:{tokens}".encode()
         ).hexdigest()
 
+    def count(self, text: str) -> int:
+        """Tokens of the whole text, those that are not read among them."""
+        encoded = self._tokenizer.encode(text)
+        return len(encoded.ids) + sum(len(rest.ids) for rest in encoded.overflowing)
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors [texts, dimension]; what stands beyond `max_tokens` is not read.
 

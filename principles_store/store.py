@@ -151,6 +151,11 @@ class PrinciplesStore:
         """Names the principles in use."""
         return self._snapshot.digest
 
+    @property
+    def encoder(self) -> Encoder:
+        """What queries and principles are encoded with."""
+        return self._encoder
+
     def get(self, principle_id: str) -> Principle | None:
         """The principle of that id, if there is one."""
         return self._snapshot.get(principle_id)

@@ -30,6 +30,7 @@ from service.gateway.server import Server
 from service.gateway.web import create_web
 from service.observability.logs import event, set_up
 from service.observability.metrics import Metrics
+from service.pipeline.encoding import StoreEncoder
 from service.pipeline.judge import ModelJudge
 from service.pipeline.orchestrator import Limits, Orchestrator
 from service.pipeline.principles import StoredPrinciples
@@ -115,6 +116,7 @@ def build(settings: Settings) -> Gateway:
         repeats=_repeats(settings, link),
         ledger=ledger,
         shelf=principles,
+        embedder=StoreEncoder(store),
         metrics=metrics,
         tenants=_tenants(settings),
         ready=lambda: _ready(engine, link),

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -93,6 +94,18 @@ class FakePrinciples:
         return [{"id": "calm", "title": "Calm", "similarity": 0.5}][:limit]
 
 
+class FakeEmbedder:
+    """Vectors of three numbers: words, letters, and one."""
+
+    name, dimension, max_tokens = "tiny", 3, 8
+
+    async def count(self, text: str) -> int:
+        return len(text.split())
+
+    async def embed(self, text: str) -> bytes:
+        return struct.pack("<3f", len(text.split()), len(text), 1.0)
+
+
 def is_verdict(ask: Ask) -> bool:
     return ask.top_probabilities > 0
 
@@ -165,6 +178,7 @@ class FakeDesk:
             repeats=self.repeats,
             ledger=self.ledger,
             shelf=self.principles,
+            embedder=FakeEmbedder(),
             metrics=self.metrics,
             tenants=self.tenants,
             ready=lambda: self.ready,

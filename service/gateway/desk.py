@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from service.domain.enquiry import Tenant
 from service.domain.errors import Unauthorised
-from service.gateway.ports import AnswerCache, Ledger, Quotas, Repeats, Shelf
+from service.gateway.ports import AnswerCache, Embedder, Ledger, Quotas, Repeats, Shelf
 from service.observability.metrics import Metrics
 from service.pipeline.orchestrator import Orchestrator
 
@@ -65,6 +65,7 @@ class Desk:
     repeats: Repeats
     ledger: Ledger
     shelf: Shelf
+    embedder: Embedder
     metrics: Metrics
     tenants: Tenants
     ready: Callable[[], tuple[bool, Sequence[str]]]

@@ -77,3 +77,30 @@ class Shelf(Protocol):
     async def search(self, query: str, *, limit: int) -> Sequence[Mapping[str, object]]:
         """The nearest, each with `similarity`."""
         ...
+
+
+class Embedder(Protocol):
+    """The principles' encoder, for texts of others."""
+
+    @property
+    def name(self) -> str:
+        """Which model it is."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest text that is read whole."""
+        ...
+
+    async def count(self, text: str) -> int:
+        """Tokens of the text."""
+        ...
+
+    async def embed(self, text: str) -> bytes:
+        """The text's unit vector as little-endian 32-bit floats."""
+        ...

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
 from service.domain.errors import GatewayError
-from service.gateway import azure, chat, check, openai, operations, principles, screen
+from service.gateway import azure, chat, check, embeddings, openai, operations, principles, screen
 from service.gateway.answering import Answering
 from service.gateway.desk import Desk
 from service.gateway.documented import openapi_of
@@ -22,7 +22,16 @@ from service.gateway.middleware.tenancy import Tenancy
 _ABOUT = (
     "Every answer is drafted, judged against clinical principles, revised where it falls short, and carries the proof."
 )
-_ROUTERS = (chat.router, openai.router, azure.router, check.router, screen.router, principles.router, operations.router)
+_ROUTERS = (
+    chat.router,
+    openai.router,
+    azure.router,
+    embeddings.router,
+    check.router,
+    screen.router,
+    principles.router,
+    operations.router,
+)
 
 
 def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
