@@ -1,5 +1,6 @@
 """An enquiry becomes what is given back: quota, cache, room, pipeline, ledger and metrics, in that order."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -91,7 +92,9 @@ class Answering:
         await self.desk.ledger.record(entry(answer, key=self.desk.audit_key))
         count(self.desk.metrics, answer)
         log(answer)
-        return Given(chat_reply(answer), answer.finish_reason, answer.tool_calls)
+        # What a revision changed is found word by word, which takes seconds for the worst of texts.
+        reply = await asyncio.to_thread(chat_reply, answer)
+        return Given(reply, answer.finish_reason, answer.tool_calls)
 
     async def _repeat(self, enquiry: Enquiry) -> Work | None:
         """The work of giving a cached answer again, where there is one."""
@@ -121,10 +124,13 @@ class Answering:
     def _key(self, enquiry: Enquiry) -> str:
         """A digest of all that the answer depends on."""
         asked = (enquiry.tenant, enquiry.conversation, enquiry.audience, enquiry.options, enquiry.sampling)
+        pipeline = self.desk.orchestrator
         made_with = (
             self.desk.edition(),
             prompts_digest(),
-            self.desk.orchestrator.engine.abilities.model,
+            pipeline.abilities,
+            pipeline.limits,
+            (pipeline.screen.region, pipeline.screen.language),
             self.desk.service_version,
         )
         return keyed_digest(self.desk.audit_key, "cache", (asked, enquiry.shape, made_with))

@@ -28,7 +28,7 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             return working.result()
         raise ClientGone
     finally:
-        await _end(working, gone)
+        await end(working, gone)
 
 
 async def _hung_up(receive: Receive) -> None:
@@ -36,7 +36,7 @@ async def _hung_up(receive: Receive) -> None:
         pass
 
 
-async def _end(*tasks: asyncio.Task[Any]) -> None:
+async def end(*tasks: asyncio.Task[Any]) -> None:
     """Cancel what still runs, and see it end."""
     for task in tasks:
         task.cancel()

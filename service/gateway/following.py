@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from service.domain.enquiry import Enquiry
 from service.gateway.answering import Answering, Given
+from service.gateway.connected import end
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,7 @@ class Follower:
                         yield one
                 yield task.result()
             finally:
-                task.cancel()
-                await asyncio.wait({task})
+                await end(task)
 
     async def _hear(self, *, within_s: float) -> Stage | Provisional | Silence | None:
         try:

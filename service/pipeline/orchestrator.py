@@ -55,7 +55,7 @@ class Unwatched:
 
 
 # What is said of an engine that has not been reached.
-_UNREACHED = Abilities(model="unreached", context_tokens=0, probabilities=False, json_schema=False, cached_tokens=False)
+UNREACHED = Abilities(model="unreached", context_tokens=0, probabilities=False, json_schema=False, cached_tokens=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class Orchestrator:
 
     def _notices(self, enquiry: Enquiry) -> frozenset[Notice]:
         notices = {Notice.JUDGE_UNCALIBRATED}
-        if self._abilities().demonstration:
+        if self.abilities.demonstration:
             notices.add(Notice.DEMONSTRATION_MODEL)
         if enquiry.revisions_reduced:
             notices.add(Notice.REVISIONS_REDUCED)
@@ -334,14 +334,16 @@ class Orchestrator:
             finish_reason=left.finish_reason,
         )
 
-    def _abilities(self) -> Abilities:
+    @property
+    def abilities(self) -> Abilities:
+        """What the engine was found to do, or UNREACHED: whoever asks for an answer gets one all the same."""
         try:
             return self.engine.abilities
         except EngineUnavailable:
-            return _UNREACHED
+            return UNREACHED
 
     def _provenance(self, assessment: Assessment) -> Provenance:
-        abilities = self._abilities()
+        abilities = self.abilities
         return Provenance(
             principles_digest=assessment.principles_digest,
             prompts_digest=prompts_digest(),

@@ -10,8 +10,9 @@ from service.domain.conversation import ToolCall
 from service.domain.enquiry import FailurePolicy, Tenant
 from service.domain.errors import EngineUnavailable, LedgerError
 from service.gateway.desk import Limits, Tenants
+from service.pipeline.ports import Abilities
 from service.state.memory import MemoryCache
-from tests.fakes import Script, hang
+from tests.fakes import FakeEngine, Script, hang
 from tests.gateway_fakes import (
     BAD,
     CHEST,
@@ -221,3 +222,40 @@ async def test_options_reach_the_pipeline() -> None:
     assert len(reply["verdicts"]) == 1
     assert sum(is_revision(ask) for ask in fake.engine.asks) == 1
     assert any(is_verdict(ask) for ask in fake.engine.asks)
+
+
+class Unreached(FakeEngine):
+    """A model's server that nobody has spoken to yet."""
+
+    @property
+    def abilities(self) -> Abilities:
+        raise EngineUnavailable("not yet")
+
+    @abilities.setter
+    def abilities(self, _: Abilities) -> None:
+        pass
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", ["/chat", "/v1/chat/completions"])
+async def test_before_the_model_is_reached_the_duty_leaves_and_nothing_is_a_5xx(path: str, stream: bool) -> None:
+    fake = FakeDesk(cache=MemoryCache(ttl_s=60))
+    fake.engine = Unreached(hang)
+    named = {"model": "some-model"} if path.startswith("/v1") else {}
+    async with client_of(fake) as client:
+        response = await client.post(path, json={**CHEST, **named, "stream": stream})
+    assert response.status_code == 200
+    assert DUTY.split()[0] in response.text
+    assert '"outcome":"safe_message"' in response.text
+
+
+async def test_an_answer_to_part_of_a_conversation_is_kept_for_the_whole_of_it() -> None:
+    fake = FakeDesk(cache=MemoryCache(ttl_s=60))
+    turns = [{"role": "user", "content": f"{n} " + "I have had a cough. " * 180} for n in range(5)]
+    async with client_of(fake) as client:
+        first = (await client.post("/chat", json={"messages": turns})).json()
+        again = (await client.post("/chat", json={"messages": turns})).json()
+        part = (await client.post("/chat", json={"messages": turns[-2:]})).json()
+    assert "conversation_truncated" in first["provenance"]["notices"]
+    assert again["usage"]["total_tokens"] == 0
+    assert part["usage"]["total_tokens"] > 0
