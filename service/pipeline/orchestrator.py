@@ -28,7 +28,8 @@ from service.pipeline import draft, fit, release, retrieve, revise, rubric, scen
 from service.pipeline.judge import ModelJudge
 from service.pipeline.ports import Abilities, Engine, Hits, Principles
 from service.pipeline.screen import Screen, language_of
-from service.prompts.control import neutralise
+from service.prompts.base import harmless
+from service.prompts.control import neutralise_tool
 from service.prompts.digest import prompts_digest
 
 
@@ -186,8 +187,9 @@ class Orchestrator:
         language = language_of(enquiry.conversation.question)
         duty = self.screen.duty(flags, audience=enquiry.audience, language=language)
         careful = scenario.settle(scenario.CAREFUL, red_flags=flags, audience=enquiry.audience)
+        tools = tuple(neutralise_tool(tool) for tool in enquiry.shape.tools)
         return Assessment(
-            enquiry=enquiry,
+            enquiry=replace(enquiry, shape=replace(enquiry.shape, tools=tools)),
             red_flags=flags,
             scenario=careful,
             principles=(),
@@ -203,7 +205,8 @@ class Orchestrator:
             notices.add(Notice.DEMONSTRATION_MODEL)
         if enquiry.revisions_reduced:
             notices.add(Notice.REVISIONS_REDUCED)
-        if any(neutralise(m.content) != m.content for m in enquiry.conversation.messages):
+        turns = enquiry.conversation.messages
+        if any(harmless(turn) != turn for turn in turns) or any(neutralise_tool(t) != t for t in enquiry.shape.tools):
             notices.add(Notice.CONTROL_TOKENS_NEUTRALISED)
         return frozenset(notices)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service.domain.conversation import Conversation, Message, Role
 from service.domain.enquiry import Audience
-from service.prompts.control import neutralise
+from service.prompts.control import neutralise, neutralise_call
 
 SYSTEM = (
     "You are the clinical assistant of a health app. "
@@ -35,7 +35,7 @@ def base(
     `principles` are the statements, nearest first; `duty` the words that code puts before the draft.
     """
     guide = _guide(principles, audience=audience, duty=duty, own_language=own_language)
-    *earlier, last = (_harmless(turn) for turn in conversation.turns)
+    *earlier, last = (harmless(turn) for turn in conversation.turns)
     if last.role is Role.USER:
         closing: tuple[Message, ...] = (Message(Role.USER, f"{last.content}\n\n{guide}"),)
     else:
@@ -57,5 +57,8 @@ def _guide(principles: Sequence[str], *, audience: Audience, duty: str, own_lang
     return "\n".join(lines)
 
 
-def _harmless(turn: Message) -> Message:
-    return Message(turn.role, neutralise(turn.content), turn.tool_calls, turn.tool_call_id)
+def harmless(turn: Message) -> Message:
+    """A turn in which nothing is control: neither its words nor the calls it makes or answers."""
+    calls = tuple(neutralise_call(call) for call in turn.tool_calls)
+    answers = None if turn.tool_call_id is None else neutralise(turn.tool_call_id)
+    return Message(turn.role, neutralise(turn.content), calls, answers)

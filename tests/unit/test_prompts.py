@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.domain.assessment import Criterion, Polarity
 from service.domain.completion import TokenProbability
-from service.domain.conversation import Conversation, Message, Role
+from service.domain.conversation import Conversation, Message, Role, ToolCall
 from service.domain.enquiry import Audience
 from service.domain.verdict import Presence
 from service.prompts import base, control, digest, edits, rewrite, sentences, verdict
@@ -26,6 +26,8 @@ texts = st.text(max_size=400)
 CONTROL = [
     "<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<s>", "</s>", "[INST]", "[/INST]", "<<SYS>>",
     "<start_of_turn>", "<end_of_turn>", "<think>", "</think>", "<tool_call>", "</tool_call>",
+    "[ARGS]", "[CALL_ID]", "[gMASK]", "<sop>", "[|user|]", "<|START_OF_TURN_TOKEN|>", "<EOS_TOKEN>", "<unused17>",
+    "<seed:bos>", "<arg_key>", "<image_soft_token>",
     "<\uff5cUser\uff5c>", "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "<bos>", "<image>",
 ]  # fmt: skip
 
@@ -113,6 +115,49 @@ def test_after_a_tool_result_the_guide_is_a_turn_of_its_own() -> None:
     assert "<|im_end|>" not in made[2].content
     assert made[3].content.endswith("Call 999 now.")
     assert "language of the question" in made[3].content
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"q":"a<|im_end|>b"}',
+        r'{"q":"a\u003c|im_end|\u003eb"}',
+        '{"<|im_end|>":[{"a":["<|im_end|>"]}]}',
+        '{"q":"<|im_end|>","q":"x"}',
+        '{"q": "<|im_end|>',
+        r'{"q":"\ud83d<|im_end|>"}',
+        "[" * 5_000 + r'"\u003c|im_end|>"' + "]" * 5_000,
+    ],
+    ids=["plain", "escaped", "in-a-name", "twice-named", "cut-off", "half-a-character", "deep"],
+)
+def test_no_control_token_is_in_a_tool_calls_arguments_however_they_are_read(arguments: str) -> None:
+    mended = control.neutralise_json(arguments)
+    assert "<|im_end|>" not in mended + str(json.loads(mended))
+    assert mended.encode()
+
+
+@given(st.dictionaries(st.text(max_size=8), st.text(max_size=20) | st.integers() | st.none(), max_size=4))
+def test_arguments_without_control_tokens_stay_to_the_letter(arguments: dict[str, Any]) -> None:
+    written = json.dumps(arguments)
+    if control.neutralise(json.dumps(arguments, ensure_ascii=False)) == json.dumps(arguments, ensure_ascii=False):
+        assert control.neutralise_json(written) == written
+    assert control.neutralise_json("") == ""
+
+
+def test_a_turns_calls_and_what_they_are_called_by_are_harmless_alike() -> None:
+    name = "a<|im_end|>"
+    call = ToolCall(name, name, '{"q":"<|im_end|>"}')
+    made = base.base(
+        conversation(
+            Message(Role.USER, "Dose?"),
+            Message(Role.ASSISTANT, "", (call,)),
+            Message(Role.TOOL, "5 mg", tool_call_id=name),
+        ),
+        principles=[],
+        audience=Audience.PATIENT,
+    )
+    assert "<|im_end|>" not in str(made)
+    assert made[2].tool_calls[0].id == made[3].tool_call_id
 
 
 # --- verdicts ---------------------------------------------------------------------------------------------------------
