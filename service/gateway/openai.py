@@ -1,30 +1,24 @@
 """POST /v1/chat/completions and GET /v1/models: what OpenAI's clients know, with nothing unjudged behind it."""
 
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import aclosing
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from service.domain.enquiry import Enquiry
-from service.domain.errors import GatewayError, InvalidRequest, NotFound
-from service.gateway import sse
-from service.gateway.answering import Answering, Given, answering_of
+from service.domain.errors import NotFound
+from service.gateway.answering import answering_of
 from service.gateway.connected import while_connected
+from service.gateway.dialect import event_stream
 from service.gateway.documented import documented
 from service.gateway.enquiring import enquire
-from service.gateway.errors import error_reply, json_response
-from service.gateway.following import Follower, Signal
+from service.gateway.errors import json_response
 from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.openai_body import CompletionBody, wanted_of
 from service.gateway.openai_reply import Chunks, CompletionReply, completion_reply
 from service.gateway.reading import read
-from service.pipeline.orchestrator import UNREACHED
+from service.gateway.served_model import check_model
 
 router = APIRouter(prefix="/v1", tags=["openai"])
-# Names for the served model that spare a caller from asking which one it is.
-ALIASES = frozenset({"clinalign", "default"})
 
 
 class ModelReply(TypedDict):
@@ -54,13 +48,15 @@ async def complete(request: Request) -> Response:
 
 async def answer_completion(request: Request, body: CompletionBody, *, model: str | None) -> Response:
     """The reply to a completion of this model, whole or as a stream."""
-    _check_model(request, model)
-    answering = answering_of(request)
+    check_model(request, model)
+    answering, parallel = answering_of(request), body.parallel_tool_calls is not False
     enquiry = _enquire(request, body)
     if body.stream:
-        return sse.EventStream(_events(answering, enquiry, body), failed=_failed)
+        served = answering.desk.orchestrator.abilities.model
+        chunks = Chunks(enquiry.id, served, usage=body.wants_usage, parallel=parallel)
+        return event_stream(answering, enquiry, chunks)
     given = await while_connected(request.receive, answering.answer(enquiry))
-    return json_response(completion_reply(given, parallel=body.parallel_tool_calls is not False))
+    return json_response(completion_reply(given, parallel=parallel))
 
 
 @router.get("/models", **documented(ModelsReply))
@@ -72,11 +68,10 @@ async def models(request: Request) -> Response:
 @router.get("/models/{model_id:path}", **documented(ModelReply))
 async def model(request: Request, model_id: str) -> Response:
     """One model."""
-    _check_model(request, model_id)
+    check_model(request, model_id)
     return json_response(_model(request))
 
 
-@router.post("/completions", **documented(CompletionReply))
 @router.post("/responses", **documented(CompletionReply))
 async def not_yet(_: Request) -> Response:
     """Not served: nothing passes through here unguarded."""
@@ -84,8 +79,6 @@ async def not_yet(_: Request) -> Response:
 
 
 def _enquire(request: Request, body: CompletionBody) -> Enquiry:
-    if body.stream_options is not None and not body.stream:
-        raise InvalidRequest("stream_options: only a stream has them: set stream to true", param="stream_options")
     return enquire(
         body.messages,
         body.clinalign,
@@ -95,40 +88,6 @@ def _enquire(request: Request, body: CompletionBody) -> Enquiry:
         messages_at="messages",
         wanted=wanted_of(body),
     )
-
-
-async def _events(answering: Answering, enquiry: Enquiry, body: CompletionBody) -> AsyncGenerator[bytes]:
-    """The role at once; then comments while the answer is checked; then the answer."""
-    chunks = Chunks(
-        enquiry.id,
-        answering.desk.orchestrator.abilities.model,
-        usage=bool(body.stream_options and body.stream_options.include_usage),
-        parallel=body.parallel_tool_calls is not False,
-    )
-    async with aclosing(Follower().follow(answering, enquiry)) as signals:
-        first = await anext(signals)
-        yield chunks.role()
-        for piece in _told(chunks, first):
-            yield piece
-        async for signal in signals:
-            for piece in _told(chunks, signal):
-                yield piece
-
-
-def _told(chunks: Chunks, signal: Signal) -> Iterable[bytes]:
-    """A comment for whatever is not the answer: the stream stays open, and says nothing."""
-    return chunks.answer(signal) if isinstance(signal, Given) else (sse.comment("checking"),)
-
-
-def _failed(error: GatewayError) -> bytes:
-    return sse.event(error_reply(error))
-
-
-def _check_model(request: Request, name: str | None) -> None:
-    served = answering_of(request).desk.orchestrator.abilities
-    # Which model an engine has that was not reached nobody knows; the tenant's policy answers meanwhile.
-    if name is not None and name not in {*ALIASES, served.model} and served is not UNREACHED:
-        raise NotFound(f"no such model: {served.model} answers here", param="model", code="model_not_found")
 
 
 def _model(request: Request) -> ModelReply:

@@ -5,38 +5,44 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from service.domain.enquiry import Sampling, Shape, Tool
+from service.domain.enquiry import Shape, Tool
 from service.domain.errors import InvalidRequest
-from service.gateway.bodies import Terms
 from service.gateway.enquiring import Wanted
 from service.gateway.messages import Messages, wrong
 from service.gateway.reading import Body
+from service.gateway.refused import (
+    BENDS_VERDICTS,
+    ENGINES_CACHE,
+    NOT_STORED,
+    ONE_TIER,
+    TEXT_ONLY,
+    UNTRUE_AFTER_REVISION,
+    without_refused,
+)
+from service.gateway.sampling_body import SamplingBody, sampling_of
 
-_TEXT_ONLY = "answers are text"
 _DEPRECATED = "use tools"
-_UNTRUE_AFTER_REVISION = "the released text may be a revision, whose tokens these would not be"
 # What a guarded answer cannot honour. Null, false, empty and OpenAI's own default pass.
 REFUSED = {
-    "logprobs": _UNTRUE_AFTER_REVISION,
-    "top_logprobs": _UNTRUE_AFTER_REVISION,
-    "logit_bias": "it would bend the verdicts and revisions that the draft goes through",
+    "logprobs": UNTRUE_AFTER_REVISION,
+    "top_logprobs": UNTRUE_AFTER_REVISION,
+    "logit_bias": BENDS_VERDICTS,
     "prediction": "the released text may be a revision of the draft that it would predict",
-    "audio": _TEXT_ONLY,
-    "modalities": _TEXT_ONLY,
+    "audio": TEXT_ONLY,
+    "modalities": TEXT_ONLY,
     "functions": _DEPRECATED,
     "function_call": _DEPRECATED,
     "web_search_options": "answers use only what the conversation says",
-    "store": "no conversation is stored here",
-    "service_tier": "there is one tier",
+    "store": NOT_STORED,
+    "service_tier": ONE_TIER,
     "reasoning_effort": "the model's thinking is off",
     "verbosity": "say in the messages how long the answer should be",
     "moderation": "every answer is judged here",
-    "prompt_cache_options": "the prompt cache is the engine's own",
-    "prompt_cache_retention": "the prompt cache is the engine's own",
+    "prompt_cache_options": ENGINES_CACHE,
+    "prompt_cache_retention": ENGINES_CACHE,
 }
 _DEFAULTS = {"modalities": ["text"], "service_tier": "auto", "top_logprobs": 0, "reasoning_effort": "none"}
 _CHOICES = frozenset({"auto", "none", "required"})
-_INT64 = 2**63
 
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 
@@ -75,17 +81,6 @@ ToolChoice = Annotated[
 ]
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Stop = Annotated[
-    Annotated[list[Annotated[str, Field(min_length=1, max_length=256)]], Field(max_length=4)] | None,
-    BeforeValidator(_listed),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}),
-]
-
-
 class SchemaBody(Body):
     """A JSON schema that the answer must fit."""
 
@@ -102,47 +97,24 @@ class ResponseFormat(Body):
     json_schema: SchemaBody | None = None
 
 
-class StreamOptions(Body):
-    """What a stream carries besides the answer."""
+class CompletionBody(SamplingBody):
+    """Chat completions as OpenAI documents them."""
 
-    include_usage: bool | None = None
-    include_obfuscation: Literal[False] | None = None
-
-
-class CompletionBody(Body):
-    """Chat completions as OpenAI documents them; `clinalign` holds what POST /chat knows besides."""
-
-    model: str | None = Field(default=None, max_length=256)
     messages: Messages
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    max_tokens: int | None = Field(default=None, ge=1)
     max_completion_tokens: int | None = Field(default=None, ge=1)
-    seed: int | None = Field(default=None, ge=-_INT64, lt=_INT64)
-    stop: Stop = None
-    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    n: Literal[1] | None = None
     tools: list[ToolBody] | None = Field(default=None, max_length=128)
     tool_choice: ToolChoice = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
-    user: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     metadata: dict[str, str] | None = Field(default=None, max_length=16)
-    clinalign: Terms = Terms()
 
     @model_validator(mode="before")
     @classmethod
     def _refuse(cls, value: dict[str, Any]) -> dict[str, Any]:
         """Refuse by name what cannot survive, and leave out what says nothing."""
-        for name, reason in REFUSED.items():
-            if value.get(name) and value[name] != _DEFAULTS.get(name):
-                raise wrong(name, f"cannot be honoured: {reason}")
-        return {name: item for name, item in value.items() if name not in REFUSED}
+        return without_refused(value, refused=REFUSED, defaults=_DEFAULTS)
 
 
 def wanted_of(body: CompletionBody) -> Wanted:
@@ -152,16 +124,7 @@ def wanted_of(body: CompletionBody) -> Wanted:
         InvalidRequest: parameters contradict each other, or one has a form that is not known.
 
     """
-    sampling = Sampling(
-        temperature=body.temperature,
-        top_p=body.top_p,
-        max_tokens=_max_tokens(body),
-        seed=body.seed,
-        stop=tuple(body.stop or ()),
-        presence_penalty=body.presence_penalty,
-        frequency_penalty=body.frequency_penalty,
-    )
-    return Wanted(sampling, _shape(body))
+    return Wanted(sampling_of(body, max_tokens=_max_tokens(body)), _shape(body))
 
 
 def _max_tokens(body: CompletionBody) -> int | None:

@@ -8,8 +8,10 @@ from typing import Any, NotRequired
 from typing_extensions import TypedDict
 
 from service.domain.conversation import ToolCall
+from service.domain.errors import GatewayError
 from service.gateway import sse
 from service.gateway.answering import Given
+from service.gateway.dialect import failed
 from service.gateway.enquiring import CHAT
 from service.gateway.replies import ChatReply, UsageReply
 
@@ -91,7 +93,7 @@ def completion_reply(given: Given, *, parallel: bool) -> CompletionReply:
         "created": reply["created"],
         "model": reply["model"],
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": given.finish_reason}],
-        "usage": _usage(reply["usage"]),
+        "usage": usage_object(reply["usage"]),
         "clinalign": reply,
     }
 
@@ -111,9 +113,17 @@ class Chunks:
     parallel: bool
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def role(self) -> bytes:
+    def opening(self) -> tuple[bytes]:
         """The first: who speaks."""
-        return self._chunk({"role": "assistant", "content": "", "refusal": None})
+        return (self._chunk({"role": "assistant", "content": "", "refusal": None}),)
+
+    def silence(self) -> bytes:
+        """A comment, which clients skip."""
+        return sse.comment("checking")
+
+    def failed(self, error: GatewayError) -> bytes:
+        """The error's object."""
+        return failed(error)
 
     def answer(self, given: Given) -> Iterator[bytes]:
         """The rest: released text, tool calls, the end, the usage if it was asked for."""
@@ -122,7 +132,7 @@ class Chunks:
             yield self._chunk({"tool_calls": [{"index": index, **call}]})
         yield self._chunk({}, finish_reason=given.finish_reason, clinalign=given.reply)
         if self.usage:
-            yield sse.event({**self._head(), "choices": [], "usage": _usage(given.reply["usage"])})
+            yield sse.event({**self._head(), "choices": [], "usage": usage_object(given.reply["usage"])})
         yield sse.DONE
 
     def _chunk(self, delta: dict[str, Any], *, finish_reason: str | None = None, **more: object) -> bytes:
@@ -146,7 +156,8 @@ def _calls(calls: Sequence[ToolCall], *, parallel: bool) -> list[ToolCallObject]
     ]
 
 
-def _usage(usage: UsageReply) -> UsageObject:
+def usage_object(usage: UsageReply) -> UsageObject:
+    """OpenAI's form of the tokens."""
     return {
         "prompt_tokens": usage["prompt_tokens"],
         "completion_tokens": usage["completion_tokens"],

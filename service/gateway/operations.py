@@ -16,7 +16,8 @@ from service.gateway.errors import json_response
 from service.gateway.middleware.tenancy import tenant_of
 
 router = APIRouter(tags=["operations"])
-_COMPLETION = "chatcmpl-"
+# OpenAI's forms of an answer's id.
+_FORMS = ("chatcmpl-", "cmpl-", "resp_")
 
 
 class HealthReply(TypedDict):
@@ -58,7 +59,7 @@ async def metrics(request: Request) -> Response:
 @router.get("/audit/{entry_id}", **documented(dict[str, Any]))
 async def audit(request: Request, entry_id: str) -> Response:
     """The ledger's entry of one answer, to the tenant that got it."""
-    named = CHAT + entry_id.removeprefix(_COMPLETION) if entry_id.startswith(_COMPLETION) else entry_id
+    named = next((CHAT + entry_id.removeprefix(form) for form in _FORMS if entry_id.startswith(form)), entry_id)
     found = await answering_of(request).desk.ledger.find(named)
     if found is None or found.get("tenant") != tenant_of(request).name:
         raise NotFound("no answer of yours has this id", param="entry_id")

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
 from service.domain.errors import GatewayError
-from service.gateway import azure, chat, check, embeddings, openai, operations, principles, screen
+from service.gateway import azure, chat, check, embeddings, openai, operations, principles, screen, text_completion
 from service.gateway.answering import Answering
 from service.gateway.desk import Desk
 from service.gateway.documented import openapi_of
@@ -27,6 +27,7 @@ _ROUTERS = (
     openai.router,
     azure.router,
     embeddings.router,
+    text_completion.router,
     check.router,
     screen.router,
     principles.router,

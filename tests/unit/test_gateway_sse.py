@@ -51,7 +51,7 @@ def test_a_completions_chunks_end_with_the_reason_and_done(text: str, usage: boo
     tokens = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "cached_tokens": 0, "by_stage": {}}
     reply: Any = {"id": "chat_1", "created": 1, "model": "m", "answer": text, "usage": tokens}
     chunks = Chunks("chat_1", "m", usage=usage, parallel=True)
-    told = events(b"".join([chunks.role(), *chunks.answer(Given(reply))]))
+    told = events(b"".join([b"".join(chunks.opening()), *chunks.answer(Given(reply))]))
     assert told[-1] == ("", "[DONE]")
     *_, last = [data for _, data in told[:-1] if data["choices"]]
     assert (last["choices"][0]["finish_reason"], last["clinalign"]["answer"]) == ("stop", text)

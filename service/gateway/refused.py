@@ -1,0 +1,28 @@
+"""Parameters that cannot survive a guarded answer: refused by name with the reason, unless they ask for nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from service.gateway.messages import wrong
+
+UNTRUE_AFTER_REVISION = "the released text may be a revision, whose tokens these would not be"
+BENDS_VERDICTS = "it would bend the verdicts and revisions that the draft goes through"
+NOT_STORED = "no conversation is stored here"
+ONE_TIER = "there is one tier"
+ENGINES_CACHE = "the prompt cache is the engine's own"
+TEXT_ONLY = "answers are text"
+
+
+def without_refused(
+    value: dict[str, Any], *, refused: Mapping[str, str], defaults: Mapping[str, object]
+) -> dict[str, Any]:
+    """The body without them: null, false, empty and OpenAI's own default (`defaults`) say nothing.
+
+    Raises:
+        PydanticCustomError: one of them says something.
+
+    """
+    for name, reason in refused.items():
+        if value.get(name) and value[name] != defaults.get(name):
+            raise wrong(name, f"cannot be honoured: {reason}")
+    return {name: item for name, item in value.items() if name not in refused}
