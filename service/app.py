@@ -23,6 +23,7 @@ from service.domain.errors import EngineError, EngineRefused, EngineUnavailable,
 from service.engines.embedded import EmbeddedEngine, EmbeddedModel
 from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
+from service.gateway.account import salted
 from service.gateway.desk import Desk, Tenants
 from service.gateway.desk import Limits as GatewayLimits
 from service.gateway.ports import AnswerCache, Quotas, Repeats
@@ -100,7 +101,7 @@ def build(settings: Settings) -> Gateway:
     store = _store(settings)
     engine = _engine(settings)
     link = Link(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
-    principles, ledger = StoredPrinciples(store), _ledger(settings)
+    principles, ledger, audit_key = StoredPrinciples(store), _ledger(settings), _audit_key(settings)
     orchestrator = Orchestrator(
         screen=Screen(region=settings.region),
         principles=principles,
@@ -118,9 +119,9 @@ def build(settings: Settings) -> Gateway:
         shelf=principles,
         embedder=StoreEncoder(store),
         metrics=metrics,
-        tenants=_tenants(settings),
+        tenants=_tenants(settings, key=audit_key),
         ready=lambda: _ready(engine, link),
-        audit_key=_audit_key(settings),
+        audit_key=audit_key,
         service_version=VERSION,
         limits=_gateway_limits(settings),
         edition=lambda: store.digest,
@@ -279,7 +280,7 @@ def _audit_key(settings: Settings) -> bytes:
     return settings.audit_key.get_secret_value().encode() if settings.audit_key else secrets.token_bytes(32)
 
 
-def _tenants(settings: Settings) -> Tenants:
+def _tenants(settings: Settings, *, key: bytes) -> Tenants:
     by_key = {
         t.key_sha256: Tenant(
             name=t.name,
@@ -291,16 +292,17 @@ def _tenants(settings: Settings) -> Tenants:
         for t in settings.tenants
         if t.key_sha256
     }
-    for name, key in _plain_keys(settings):
+    for name, plain in _plain_keys(settings):
         tenant = Tenant(name=name, failure_policy=settings.failure_policy, release_line=settings.release_line)
-        by_key[hashlib.sha256(key.encode()).hexdigest()] = tenant
+        by_key[hashlib.sha256(plain.encode()).hexdigest()] = tenant
     everyone = Tenant(
         name="local",
         failure_policy=settings.failure_policy,
         release_line=settings.release_line,
         provisional_drafts=True,
     )
-    return Tenants(by_key, open_to=None if by_key else everyone)
+    known = {digest: salted(tenant, key=key) for digest, tenant in by_key.items()}
+    return Tenants(known, open_to=None if known else salted(everyone, key=key))
 
 
 def _plain_keys(settings: Settings) -> list[tuple[str, str]]:

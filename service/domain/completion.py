@@ -56,8 +56,12 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One call: a prompt, how to sample the reply, and how many first-token alternatives to report (0: none)."""
+    """One call: a prompt, how to sample the reply, and how many first-token alternatives to report (0: none).
+
+    Only calls of the same `cache_salt` share a prefix cache, where the engine can keep them apart.
+    """
 
     prompt: Prompt
     sampling: Sampling
     top_probabilities: int = 0
+    cache_salt: str = field(default="", repr=False)

@@ -86,7 +86,8 @@ class Tenant:
     """An app behind one API key, and its policy.
 
     `release_line` is the weight from which a criterion must be met for an answer to be released; where none of a
-    rubric is so heavy, its heaviest must be.
+    rubric is so heavy, its heaviest must be. `cache_salt` keeps its part of the model's prefix cache apart: whoever
+    could share another's would learn from the time of a reply what was said there.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Tenant:
     release_line: int = 7
     requests_per_minute: int | None = None
     provisional_drafts: bool = False
+    cache_salt: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,9 +90,10 @@ class Chunk(BaseModel):
 
 
 class Listed(BaseModel):
-    """A model in a server's listing: `max_model_len` is vLLM's word for its context."""
+    """A model in a server's listing: `max_model_len` is vLLM's word for its context, and `owned_by` says that it is."""
 
     id: str
+    owned_by: str | None = None
     max_model_len: int | None = None
     demonstration: bool = False
 

@@ -17,6 +17,9 @@ from service.engines.retry import Backoff
 from service.engines.tokenize import TokenCounter
 from service.pipeline.ports import Abilities
 
+# What a server calls itself that keeps its prefix cache apart by `cache_salt`; others may refuse an unknown field.
+_SALTED = "vllm"
+
 
 class OpenAIEngine:
     """Implements `Engine` over `endpoint`. `start` it before use and `aclose` it after."""
@@ -29,6 +32,7 @@ class OpenAIEngine:
         self._backoff = backoff or Backoff(retries=endpoint.max_retries)
         self._room = asyncio.Semaphore(endpoint.max_concurrency)
         self._model = endpoint.model
+        self._salted = False
         self._abilities: Abilities | None = None
 
     @property
@@ -55,6 +59,7 @@ class OpenAIEngine:
         async with _within(deadline):
             listed = await self._backoff.run(lambda: served(self._connection, self._endpoint), deadline=deadline)
             self._model = listed.id
+            self._salted = listed.owned_by == _SALTED
             self._tokens.forget()
 
             async def patiently(ask: Ask) -> Completion:
@@ -99,7 +104,7 @@ class OpenAIEngine:
         await self._connection.aclose()
 
     async def _exchange(self, ask: Ask, on_text: Callable[[str], None] | None = None) -> Completion:
-        body = completion_body(ask, model=self._model, extra=self._endpoint.extra_body)
+        body = completion_body(ask, model=self._model, extra=self._endpoint.extra_body, salted=self._salted)
         reply = Reply(on_text)
         await self._connection.stream(f"{self._endpoint.api}/chat/completions", body, take=reply.take)
         return reply.completion()

@@ -13,9 +13,9 @@ MAX_TOP_LOGPROBS = 20
 _TOOL_CHOICES = frozenset({"auto", "none", "required"})
 
 
-def completion_body(ask: Ask, *, model: str, extra: Mapping[str, Json]) -> bytes:
-    """The JSON to send; `extra` gives way to every field that the ask sets."""
-    body = {
+def completion_body(ask: Ask, *, model: str, extra: Mapping[str, Json], salted: bool = False) -> bytes:
+    """The JSON to send; `extra` gives way to every field that the ask sets. `salted` servers take a `cache_salt`."""
+    body: dict[str, object] = {
         **extra,
         "model": model,
         "messages": [_message(message) for message in ask.prompt.messages],
@@ -26,6 +26,8 @@ def completion_body(ask: Ask, *, model: str, extra: Mapping[str, Json]) -> bytes
     }
     if ask.top_probabilities > 0:
         body |= {"logprobs": True, "top_logprobs": min(ask.top_probabilities, MAX_TOP_LOGPROBS)}
+    if salted and ask.cache_salt:
+        body["cache_salt"] = ask.cache_salt
     return orjson.dumps(body)
 
 

@@ -3,11 +3,12 @@
 import hashlib
 import hmac
 import time
+from dataclasses import replace
 
 import orjson
 
 from service.domain.answer import Answer
-from service.domain.enquiry import Enquiry
+from service.domain.enquiry import Enquiry, Tenant
 from service.gateway.replies import provenance_reply, scenario_reply, usage_reply
 from service.observability.logs import event
 from service.observability.metrics import Metrics
@@ -17,6 +18,11 @@ def keyed_digest(key: bytes, purpose: str, content: object) -> str:
     """HMAC-SHA256 in hex: without the key, nobody can tell whose words a digest stands for by guessing them."""
     message = purpose.encode() + b"\0" + orjson.dumps(content)
     return hmac.new(key, message, hashlib.sha256).hexdigest()
+
+
+def salted(tenant: Tenant, *, key: bytes) -> Tenant:
+    """The tenant with a part of the model's prefix cache to itself; the key keeps others from guessing which."""
+    return replace(tenant, cache_salt=keyed_digest(key, "cache_salt", tenant.name))
 
 
 def entry(answer: Answer, *, key: bytes) -> dict[str, object]:

@@ -22,7 +22,9 @@ async def draft(
     enquiry = assessment.enquiry
     asked = enquiry.sampling.max_tokens or max_tokens
     sampling = replace(enquiry.sampling, max_tokens=min(asked, max_tokens))
-    ask = Ask(Prompt(brief(assessment, duty=assessment.duty), enquiry.shape), sampling)
+    ask = Ask(
+        Prompt(brief(assessment, duty=assessment.duty), enquiry.shape), sampling, cache_salt=enquiry.tenant.cache_salt
+    )
     completion = await engine.complete(ask, deadline=enquiry.deadline, on_text=on_text)
     candidate = Candidate(
         body=completion.text.strip(),

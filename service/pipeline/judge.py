@@ -9,7 +9,7 @@ from service.domain.answer import Candidate
 from service.domain.assessment import Assessment, Criterion
 from service.domain.completion import Ask, Prompt, Usage
 from service.domain.conversation import Message
-from service.domain.enquiry import Sampling, Shape
+from service.domain.enquiry import Enquiry, Sampling, Shape
 from service.domain.errors import EngineError
 from service.domain.verdict import Presence, Verdict
 from service.pipeline.briefing import answered
@@ -45,9 +45,8 @@ class ModelJudge:
         self, assessment: Assessment, prefix: tuple[Message, ...], criterion: Criterion
     ) -> tuple[Presence, Usage]:
         try:
-            completion = await self.engine.complete(
-                self._ask(prefix, criterion, assessment.enquiry.shape), deadline=assessment.enquiry.deadline
-            )
+            ask = self._ask(prefix, criterion, assessment.enquiry)
+            completion = await self.engine.complete(ask, deadline=assessment.enquiry.deadline)
         except EngineError:
             return Presence(None), Usage()
         if not self.engine.abilities.probabilities:
@@ -56,9 +55,12 @@ class ModelJudge:
             return Presence(None), completion.usage
         return words.read(completion.first_token, threshold=self.threshold), completion.usage
 
-    def _ask(self, prefix: tuple[Message, ...], criterion: Criterion, shape: Shape) -> Ask:
+    def _ask(self, prefix: tuple[Message, ...], criterion: Criterion, enquiry: Enquiry) -> Ask:
+        shape, salt = enquiry.shape, enquiry.tenant.cache_salt
         if not self.engine.abilities.probabilities:
-            return Ask(Prompt((*prefix, words.instruction_json(criterion.text)), _SHAPE), _ONE_OBJECT)
+            prompt = Prompt((*prefix, words.instruction_json(criterion.text)), _SHAPE)
+            return Ask(prompt, _ONE_OBJECT, cache_salt=salt)
         # The draft's tools stay in the prompt: they are part of the prefix that the cache holds. None may be called.
         quiet = Shape(tools=shape.tools, tool_choice="none") if shape.tools else Shape()
-        return Ask(Prompt((*prefix, words.instruction(criterion.text)), quiet), _ONE_TOKEN, _ALTERNATIVES)
+        prompt = Prompt((*prefix, words.instruction(criterion.text)), quiet)
+        return Ask(prompt, _ONE_TOKEN, _ALTERNATIVES, cache_salt=salt)

@@ -63,6 +63,7 @@ async def revise(
     ask = Ask(
         Prompt((*prefix, instruction), replace(shape, tools=enquiry.shape.tools, tool_choice=_none(enquiry.shape))),
         sampling,
+        cache_salt=enquiry.tenant.cache_salt,
     )
     completion = await engine.complete(ask, deadline=enquiry.deadline)
     if completion.finish_reason == "length":  # a truncated revision is no revision

@@ -2,6 +2,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -263,6 +264,18 @@ async def test_start_finds_out_what_vllm_can_do() -> None:
     assert found.json_schema
     assert found.cached_tokens
     assert not found.demonstration
+
+
+async def test_calls_of_different_salts_share_nothing_in_vllms_prefix_cache() -> None:
+    simulation = Simulation(ttft_s=0, prefill_s=0, inter_token_s=0)
+    async with simulated_vllm(simulation) as (_, url), engine_at(url) as engine:
+        await engine.start(Deadline.after(SOON))
+
+        async def cached(salt: str) -> int:
+            salted = replace(ask("a long question " * 60, max_tokens=1), cache_salt=salt)
+            return (await engine.complete(salted, deadline=Deadline.after(SOON))).usage.cached_tokens
+
+        assert [await cached("one") > 0, await cached("two") > 0, await cached("one") > 0] == [False, False, True]
 
 
 async def test_a_server_without_probabilities_that_honours_schemas_will_do() -> None:

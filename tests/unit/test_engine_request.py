@@ -52,6 +52,14 @@ def test_probabilities_are_asked_for_up_to_the_twenty_that_servers_give() -> Non
     assert (body(top=5)["logprobs"], body(top=5)["top_logprobs"], body(top=50)["top_logprobs"]) == (True, 5, 20)
 
 
+def test_a_cache_salt_goes_only_to_servers_that_take_one() -> None:
+    ask = Ask(Prompt(HELLO), Sampling(), cache_salt="grains")
+    sent = {salted: json.loads(completion_body(ask, model="m", extra={}, salted=salted)) for salted in (True, False)}
+    assert (sent[True]["cache_salt"], sent[False].get("cache_salt")) == ("grains", None)
+    unsalted = completion_body(Ask(Prompt(HELLO), Sampling()), model="m", extra={}, salted=True)
+    assert "cache_salt" not in json.loads(unsalted)
+
+
 def test_extra_fields_are_sent_and_give_way_to_the_ask() -> None:
     sent = body(
         sampling=Sampling(temperature=0.5), chat_template_kwargs={"enable_thinking": False}, temperature=1, stream=False

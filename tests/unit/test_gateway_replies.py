@@ -14,7 +14,7 @@ from service.domain.deadline import Deadline
 from service.domain.enquiry import Enquiry, RevisionStyle, Tenant
 from service.domain.errors import Unauthorised
 from service.domain.verdict import Presence, Verdict
-from service.gateway.account import entry, keyed_digest
+from service.gateway.account import entry, keyed_digest, salted
 from service.gateway.answering import Given
 from service.gateway.desk import Tenants
 from service.gateway.openai_reply import completion_reply
@@ -187,3 +187,10 @@ def test_without_keys_and_without_a_tenant_nobody_gets_in() -> None:
     with pytest.raises(Unauthorised):
         Tenants().of("any")
     assert Tenants(open_to=Tenant("local")).of(None).name == "local"
+
+
+def test_each_tenant_has_a_salt_that_nobody_without_the_key_can_tell() -> None:
+    salts = {salted(Tenant(name), key=key).cache_salt for key in (b"a", b"b") for name in ("ward", "clinic")}
+    assert len(salts) == 4
+    assert not any(name in salt for salt in salts for name in ("ward", "clinic"))
+    assert salted(Tenant("ward"), key=b"a") == salted(Tenant("ward"), key=b"a")

@@ -143,6 +143,16 @@ async def test_usage_sums_every_call_by_stage() -> None:
     assert {"screen", "retrieve", "draft", "judge", "total"} <= made.timings_ms.keys()
 
 
+async def test_every_call_for_a_tenant_carries_its_salt_and_shows_it_to_nobody() -> None:
+    engine = FakeEngine(model(draft=BAD, revision=EDIT_BAD_OUT))
+    asked = enquiry()
+    asked = replace(asked, tenant=replace(asked.tenant, cache_salt="grains"))
+    made = await orchestrator(engine).answer(asked)
+    assert {ask.cache_salt for ask in engine.asks} == {"grains"}
+    assert len(made.revisions) == 1
+    assert "grains" not in repr(engine.asks) + repr(made)
+
+
 # --- revision ---------------------------------------------------------------------------------------------------------
 EDIT_BAD_OUT = edits.write([Edit(Op.REPLACE, 1, GOOD)])
 
