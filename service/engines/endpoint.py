@@ -17,7 +17,7 @@ class Endpoint:
     silence between two pieces, in seconds. `context_tokens` stands in where the listing says nothing.
 
     Raises:
-        SettingsError: the URL is not http(s)://.../v1, the key fits no header, or a bound is not positive.
+        SettingsError: the URL is not http(s)://.../v1 or holds a password, the key fits no header, or a bound is not positive.
 
     """
 
@@ -35,6 +35,8 @@ class Endpoint:
     demonstration: bool = False
 
     def __post_init__(self) -> None:
+        if "@" in self.base_url:
+            raise SettingsError("the engine's URL holds a name or password: set its key as the upstream key instead")
         if not _is_api(self.base_url):
             raise SettingsError(f"the engine's URL must be http(s)://host/v1, not {self.base_url!r}")
         if not all("!" <= letter <= "~" for letter in self.api_key):

@@ -69,7 +69,7 @@ class Desk:
     metrics: Metrics
     tenants: Tenants
     ready: Callable[[], tuple[bool, Sequence[str]]]
-    audit_key: bytes
+    audit_key: bytes = field(repr=False)
     service_version: str
     limits: Limits = field(default_factory=Limits)
     edition: Callable[[], str] = str

@@ -379,6 +379,13 @@ def test_a_url_that_is_no_v1_stops_the_start(url: str) -> None:
         Endpoint(base_url=url)
 
 
+@pytest.mark.parametrize("url", ["http://name:sesame@h/v1", "http://sesame@h/v1", "http://name:sesame@h"])
+def test_a_password_in_the_url_stops_the_start_without_being_told(url: str) -> None:
+    with pytest.raises(SettingsError, match="upstream key") as caught:
+        Endpoint(base_url=url)
+    assert "sesame" not in str(caught.value)
+
+
 @pytest.mark.parametrize("key", ["k1\n", "k 1", "ké"])
 def test_a_key_that_fits_no_header_stops_the_start_without_being_told(key: str) -> None:
     with pytest.raises(SettingsError, match="no header can carry") as caught:

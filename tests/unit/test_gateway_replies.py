@@ -19,7 +19,7 @@ from service.gateway.answering import Given
 from service.gateway.desk import Tenants
 from service.gateway.openai_reply import completion_reply
 from service.gateway.replies import chat_reply
-from tests.gateway_fakes import CALM, REST, RISK, ROUTINE
+from tests.gateway_fakes import CALM, REST, RISK, ROUTINE, FakeDesk
 
 SAID = Conversation((Message(Role.USER, "I cough."),))
 ENQUIRY = Enquiry("chat_7", Tenant("clinic"), SAID, Deadline(0.0))
@@ -194,3 +194,7 @@ def test_each_tenant_has_a_salt_that_nobody_without_the_key_can_tell() -> None:
     assert len(salts) == 4
     assert not any(name in salt for salt in salts for name in ("ward", "clinic"))
     assert salted(Tenant("ward"), key=b"a") == salted(Tenant("ward"), key=b"a")
+
+
+def test_the_audit_key_is_in_no_description_of_the_desk() -> None:
+    assert "kkkk" not in repr(FakeDesk().desk)
