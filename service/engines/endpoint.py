@@ -17,7 +17,8 @@ class Endpoint:
     silence between two pieces, in seconds. `context_tokens` stands in where the listing says nothing.
 
     Raises:
-        SettingsError: the URL is not http(s)://.../v1 or holds a password, the key fits no header, or a bound is not positive.
+        SettingsError: the URL is not http(s)://.../v1 or holds a password, the key fits no header, or a bound is not
+            positive.
 
     """
 

@@ -27,7 +27,7 @@ from service.observability.logs import failed
 from service.pipeline import draft, fit, release, retrieve, revise, rubric, scenario
 from service.pipeline.judge import ModelJudge
 from service.pipeline.ports import Abilities, Engine, Hits, Principles
-from service.pipeline.screen import Screen, language_of
+from service.pipeline.screen import Screen, language_spoken
 from service.prompts.base import harmless
 from service.prompts.control import neutralise_tool
 from service.prompts.digest import prompts_digest
@@ -55,6 +55,8 @@ class Unwatched:
         """Nothing happens."""
 
 
+# How many turns of the user tell what the latest is about.
+_RECENT = 4
 # What is said of an engine that has not been reached.
 UNREACHED = Abilities(model="unreached", context_tokens=0, probabilities=False, json_schema=False, cached_tokens=False)
 
@@ -184,7 +186,7 @@ class Orchestrator:
     def _screened(self, enquiry: Enquiry) -> Assessment:
         """Red flags first, since they need nothing and stand when all else fails."""
         flags = self.screen.screen(enquiry.conversation, audience=enquiry.audience)
-        language = language_of(enquiry.conversation.question)
+        language = language_spoken(enquiry.conversation)
         duty = self.screen.duty(flags, audience=enquiry.audience, language=language)
         careful = scenario.settle(scenario.CAREFUL, red_flags=flags, audience=enquiry.audience)
         tools = tuple(neutralise_tool(tool) for tool in enquiry.shape.tools)
@@ -252,7 +254,7 @@ class Orchestrator:
         said = [turn.content for turn in reversed(enquiry.conversation.turns) if turn.role is Role.USER]
         hits = await consult(said[0])
         if len(said) > 1 and retrieve.says_little(hits, nearness=self.limits.nearness):
-            return await consult("\n".join(said))
+            return await consult("\n".join(said[:_RECENT]))
         return hits
 
     async def _fitted(self, assessment: Assessment) -> Assessment:

@@ -4,7 +4,7 @@
 import pytest
 
 from service.domain.conversation import Conversation, Message, Role
-from service.pipeline.screen import Screen, language_of
+from service.pipeline.screen import Screen, language_of, language_spoken
 
 FLAGS = [
     ("es", "cardiac", "Tengo un dolor muy fuerte en el pecho y me baja al brazo izquierdo"),
@@ -12,7 +12,7 @@ FLAGS = [
     ("es", "stroke", "A mi mamá se le torció la cara y no puede mover el brazo"),
     ("es", "breathing", "mi hijo no puede respirar bien y tiene los labios azules"),
     ("es", "anaphylaxis", "Comí camarones y se me hincha la lengua"),
-    ("sw", "self_harm", "ya no quiero vivir, quiero morirme"),
+    ("es", "self_harm", "ya no quiero vivir, quiero morirme"),
     ("es", "bleeding", "mi esposo está vomitando sangre"),
     ("es", "overdose", "mi hermana se tomó un frasco de pastillas"),
     ("es", "poisoning", "mi niño tomó cloro"),
@@ -121,3 +121,29 @@ def test_languages_without_rules_are_told_too(text: str, language: str) -> None:
 
 def test_words_shared_with_english_are_read_by_english_cues_alone() -> None:
     assert families("The note says that she has no convulsions and is not suicidal, what does that mean?") == set()
+
+
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        (["I have crushing chest pain.", "No"], "en"),
+        (["Tengo un dolor fuerte en el pecho.", "400 mg"], "es"),
+        (["Tengo un dolor fuerte en el pecho.", "ok", "No"], "es"),
+        (["I have crushing chest pain.", "\u6211\u80f8\u75db"], "zh"),
+        (["I have crushing chest pain.", "Me duele mucho el pecho y no puedo respirar"], "es"),
+        (["No"], "es"),
+    ],
+)
+def test_a_few_words_are_in_the_language_of_what_was_said_before(said: list[str], language: str) -> None:
+    turns = [turn for text in said for turn in (Message(Role.ASSISTANT, "Yes or no?"), Message(Role.USER, text))]
+    assert language_spoken(Conversation(tuple(turns))) == language
+
+
+def test_a_red_flags_advice_is_not_in_another_language_for_a_short_answer() -> None:
+    turns = (
+        Message(Role.USER, "I have crushing chest pain and my left arm is numb."),
+        Message(Role.ASSISTANT, "Are you allergic to aspirin?"),
+        Message(Role.USER, "No"),
+    )
+    (flag, *_) = Screen().screen(Conversation(turns), audience=None)
+    assert language_of(flag.advice) == "en"

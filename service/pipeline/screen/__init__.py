@@ -15,12 +15,12 @@ from service.domain.assessment import RedFlag, Span
 from service.domain.conversation import Conversation
 from service.domain.enquiry import Audience
 from service.pipeline.screen.advice import Advice, read_advice
-from service.pipeline.screen.language import language_of
+from service.pipeline.screen.language import language_of, language_spoken
 from service.pipeline.screen.rules import Match, Rulebook, compile_rules
 from service.pipeline.screen.sources import read_sources
 from service.pipeline.screen.text import Words, words_of
 
-__all__ = ["Screen", "language_of"]
+__all__ = ["Screen", "language_of", "language_spoken"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Screen:
             held = first.setdefault(match.rule.family, match)
             if match.evidence < held.evidence:
                 first[match.rule.family] = match
-        language = self.language or (language_of(conversation.question) if first else None)
+        language = self.language or (language_spoken(conversation) if first else None)
         return tuple(
             RedFlag(
                 family=match.rule.family,

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from service.domain.conversation import Conversation, Role
 from service.pipeline.screen.text import words_in
 
 OTHER: Final = "other"
@@ -70,6 +71,17 @@ def language_of(text: str) -> str:
     return _latin_language(text) if latin else "en"
 
 
+def language_spoken(conversation: Conversation) -> str:
+    """The language of the latest question; where that is a few words (`No`), of what the person said before it too."""
+    said = ""
+    for turn in reversed(conversation.turns):
+        if turn.role is Role.USER:
+            said = f"{said}\n{turn.content[:_ENOUGH]}"
+            if len(words_in(said).texts) >= _FEW or language_of(said) not in LATIN:
+                break
+    return language_of(said)
+
+
 def read_as_english(texts: Sequence[str]) -> bool:
     """Whether the commonest of these folded words are English ones, rather than none that tell."""
     scores = _scores(texts[:_ENOUGH])
@@ -81,8 +93,8 @@ def _latin_language(text: str) -> str:
     scores = _scores(texts)
     if not scores:
         return "en" if len(texts) < _FEW else OTHER
-    language, score = scores.most_common(1)[0]
-    return "en" if scores["en"] == score else language
+    # Of several that are as likely the first: those that advice is written in come before the others.
+    return max(_COMMON, key=lambda language: scores[language])
 
 
 def _scores(texts: Sequence[str]) -> Counter[str]:
