@@ -29,7 +29,7 @@ from service.gateway.desk import Limits as GatewayLimits
 from service.gateway.ports import AnswerCache, Quotas, Repeats
 from service.gateway.server import Server
 from service.gateway.web import create_web
-from service.observability.logs import event, set_up
+from service.observability.logs import event, on_loop_error, set_up
 from service.observability.metrics import Metrics
 from service.pipeline.encoding import StoreEncoder
 from service.pipeline.judge import ModelJudge
@@ -137,6 +137,7 @@ async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]
     A first signal to end drains for `drain_s` seconds, a second one cuts. SIGHUP reloads the principles.
     """
     set_up(settings.log_level)
+    asyncio.get_running_loop().set_exception_handler(on_loop_error)
     gateway = build(settings)
     config = uvicorn.Config(
         gateway.web,

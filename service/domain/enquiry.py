@@ -1,5 +1,6 @@
 """What was asked, by whom, and on which terms: the first record of the chain."""
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -79,6 +80,14 @@ class Shape:
     def structured(self) -> bool:
         """Whether the answer is JSON rather than prose."""
         return self.schema is not None or self.json_object
+
+    def fits(self, text: str) -> bool:
+        """Whether a text is the JSON that was asked for, as far as that shows without the schema."""
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        return self.schema is not None or (self.json_object and isinstance(value, dict))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """Logs as one JSON object a line: an event's name and fields from a closed list. Free text has no way in."""
 
+import asyncio
 import json
 import logging
 import re
 import sys
 import time
 import traceback
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 LOGGER = logging.getLogger("clinalign")
 # A name, an id, a digest, a route or a path: no white space, so that no sentence gets through by mistake.
@@ -72,3 +73,9 @@ def failed(error: Exception, /, **fields: Unpack[Fields]) -> None:
     fields["error"] = type(error).__name__
     fields["where"] = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     event("failed", level=logging.ERROR, **fields)
+
+
+def on_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what the event loop complains of, without the message and trace that it would print."""
+    error = context.get("exception")
+    failed(error if isinstance(error, Exception) else RuntimeError())

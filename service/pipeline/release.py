@@ -60,9 +60,9 @@ def _upholds_duty(verdicts: tuple[Verdict, ...], *, duty_id: str) -> bool:
 
 
 def _with(assessment: Assessment, judged: Judged, *, outcome: Outcome, reason: Reason | None) -> Release:
-    """The candidate leaves. JSON leaves without the duty's words, which the reply carries beside it."""
+    """The candidate leaves. Only JSON leaves without the duty's words: the reply carries them beside it."""
     candidate = judged.candidate
-    text = candidate.body if assessment.enquiry.shape.structured and candidate.body else candidate.text
+    text = candidate.body if assessment.enquiry.shape.fits(candidate.body) else candidate.text
     return Release(text, outcome, reason, judged, candidate.tool_calls, candidate.finish_reason)
 
 

@@ -68,7 +68,10 @@ async def revise(
     completion = await engine.complete(ask, deadline=enquiry.deadline)
     if completion.finish_reason == "length":  # a truncated revision is no revision
         return Attempt(style, None, completion.usage)
-    return Attempt(style, _mended(candidate, completion.text, style=style), completion.usage)
+    mended = _mended(candidate, completion.text, style=style)
+    if mended is not None and enquiry.shape.structured and not enquiry.shape.fits(mended.body):
+        mended = None
+    return Attempt(style, mended, completion.usage)
 
 
 def _none(shape: Shape) -> str | None:

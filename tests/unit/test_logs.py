@@ -1,5 +1,7 @@
 """A log line is one JSON object with an event and the fields that were given: nothing a person wrote gets in."""
 
+import asyncio
+import gc
 import io
 import json
 import logging
@@ -87,3 +89,18 @@ def test_a_line_is_not_written_again_by_the_root_logger(lines: io.StringIO, monk
     event("gateway.serving", version="0.1.0")
     assert len(lines.getvalue().splitlines()) == 1
     assert again.getvalue() == ""
+
+
+async def test_what_the_event_loop_complains_of_is_told_without_its_words(lines: io.StringIO) -> None:
+    async def fails() -> None:
+        raise ValueError("zqxwcanary")
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(logs.on_loop_error)
+    task = loop.create_task(fails())
+    await asyncio.wait({task})
+    del task
+    gc.collect()
+    (line,) = lines.getvalue().splitlines()
+    assert json.loads(line)["error"] == "ValueError"
+    assert "zqxwcanary" not in line

@@ -23,7 +23,6 @@ from service.domain.errors import (
     InvalidRequest,
     StoreError,
 )
-from service.observability.logs import set_up
 from service.pipeline import rubric
 from service.pipeline.judge import ModelJudge
 from service.pipeline.orchestrator import Limits, Orchestrator, Unwatched
@@ -212,6 +211,13 @@ async def test_json_is_rewritten_under_its_schema_and_never_edited() -> None:
     assert made.text == '{"a":"Rest."}'
 
 
+async def test_a_rewrite_that_is_no_longer_json_is_left() -> None:
+    engine = FakeEngine(model(draft=f'{{"a":"{BAD}"}}', revision=GOOD))
+    made = await orchestrator(engine).answer(enquiry(shape=Shape(schema='{"type":"object"}')))
+    assert {r.reason for r in made.revisions} == {RevisionReason.UNREADABLE}
+    assert made.outcome is Outcome.SAFE_MESSAGE
+
+
 async def test_tools_are_the_same_in_every_stage_and_callable_in_none_but_the_draft() -> None:
     engine = FakeEngine(model(draft=BAD, revision=EDIT_BAD_OUT))
     tools = (Tool("lookup", "Looks up.", "{}"),)
@@ -320,17 +326,16 @@ def breaks(ask: Ask) -> Completion:
 @pytest.mark.parametrize("policy", list(FailurePolicy))
 @pytest.mark.parametrize("question", [CALM, CHEST], ids=["calm", "red-flag"])
 async def test_what_nobody_foresaw_meets_the_policy_too_and_its_words_stay_out_of_the_log(
-    question: str, policy: FailurePolicy, capsys: pytest.CaptureFixture[str]
+    question: str, policy: FailurePolicy, caplog: pytest.LogCaptureFixture
 ) -> None:
-    set_up()
     made = await answer(breaks, enquiry(question, policy=policy))
     assert made.reason is Reason.INTERNAL
     assert made.outcome is (Outcome.WITHHELD if policy is FailurePolicy.FAIL_CLOSED else Outcome.SAFE_MESSAGE)
     assert made.text.startswith(made.assessment.duty)
     assert bool(made.assessment.duty) == (question == CHEST)
-    logged = capsys.readouterr().err
-    assert '"error": "ValueError"' in logged
-    assert CHEST not in logged
+    (line,) = caplog.records
+    assert line.__dict__["fields"]["error"] == "ValueError"
+    assert CHEST not in str(line.__dict__)
 
 
 async def test_a_red_flag_in_a_message_that_does_not_fit_is_answered_and_any_other_is_refused() -> None:

@@ -291,9 +291,18 @@ def test_an_answer_against_the_duty_becomes_the_safe_message(policy: FailurePoli
 
 
 def test_json_leaves_without_the_dutys_words() -> None:
-    shape = Shape(json_object=True)
-    left = let_go(assessment(duty=FLAG.advice, shape=shape), judged((HEAVY, True), duty=FLAG.advice))
-    assert left.text == "Rest."
+    best = judged((HEAVY, True), duty=FLAG.advice)
+    best = replace(best, candidate=replace(best.candidate, body='{"do":"rest"}'))
+    left = let_go(assessment(duty=FLAG.advice, shape=Shape(json_object=True)), best)
+    assert left.text == '{"do":"rest"}'
+
+
+@pytest.mark.parametrize("body", ["Rest.", '{"do":"re', '["rest"]'], ids=["prose", "cut-off", "no-object"])
+def test_what_is_not_the_json_that_was_asked_for_leaves_after_the_dutys_words(body: str) -> None:
+    best = judged((HEAVY, True), duty=FLAG.advice)
+    best = replace(best, candidate=replace(best.candidate, body=body))
+    left = let_go(assessment(duty=FLAG.advice, shape=Shape(json_object=True)), best)
+    assert left.text == f"{FLAG.advice}\n\n{body}"
 
 
 def test_a_tool_call_in_place_of_json_leaves_with_the_dutys_words() -> None:
