@@ -5,7 +5,6 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from service.domain.enquiry import Enquiry
-from service.domain.errors import NotFound
 from service.gateway.answering import answering_of
 from service.gateway.connected import while_connected
 from service.gateway.dialect import event_stream
@@ -70,12 +69,6 @@ async def model(request: Request, model_id: str) -> Response:
     """One model."""
     check_model(request, model_id)
     return json_response(_model(request))
-
-
-@router.post("/responses", **documented(CompletionReply))
-async def not_yet(_: Request) -> Response:
-    """Not served: nothing passes through here unguarded."""
-    raise NotFound("this route is not served yet: use POST /v1/chat/completions, which is guarded", code="not_served")
 
 
 def _enquire(request: Request, body: CompletionBody) -> Enquiry:

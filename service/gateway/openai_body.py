@@ -1,8 +1,8 @@
 """The body of POST /v1/chat/completions: every documented parameter is taken, passed on, or refused with the reason."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from service.domain.enquiry import Shape, Tool
@@ -20,6 +20,7 @@ from service.gateway.refused import (
     without_refused,
 )
 from service.gateway.sampling_body import SamplingBody, sampling_of
+from service.gateway.shaping import MAX_TOOLS, SchemaName, ToolName, tool_of, with_schema, with_tools
 
 _DEPRECATED = "use tools"
 # What a guarded answer cannot honour. Null, false, empty and OpenAI's own default pass.
@@ -42,9 +43,6 @@ REFUSED = {
     "prompt_cache_retention": ENGINES_CACHE,
 }
 _DEFAULTS = {"modalities": ["text"], "service_tier": "auto", "top_logprobs": 0, "reasoning_effort": "none"}
-_CHOICES = frozenset({"auto", "none", "required"})
-
-ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.\-]{1,64}$")]
 
 
 class FunctionBody(Body):
@@ -84,7 +82,7 @@ ToolChoice = Annotated[
 class SchemaBody(Body):
     """A JSON schema that the answer must fit."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_\-]{1,64}$")
+    name: SchemaName
     description: str | None = None
     schema_: dict[str, Any] = Field(alias="schema")
     strict: bool | None = None
@@ -102,7 +100,7 @@ class CompletionBody(SamplingBody):
 
     messages: Messages
     max_completion_tokens: int | None = Field(default=None, ge=1)
-    tools: list[ToolBody] | None = Field(default=None, max_length=128)
+    tools: list[ToolBody] | None = Field(default=None, max_length=MAX_TOOLS)
     tool_choice: ToolChoice = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None
@@ -135,33 +133,20 @@ def _max_tokens(body: CompletionBody) -> int | None:
 
 
 def _shape(body: CompletionBody) -> Shape:
-    tools = tuple(_tool(tool, at=f"tools[{index}]") for index, tool in enumerate(body.tools or ()))
-    _check_choice(body.tool_choice, tools)
+    tools = [_tool(tool, at=f"tools[{index}].function.name") for index, tool in enumerate(body.tools or ())]
+    shape = with_tools(tools, body.tool_choice, at="tool_choice.function.name")
     wanted = body.response_format
     if wanted is None or wanted.type == "text":
-        return Shape(tools=tools, tool_choice=body.tool_choice)
+        return shape
     if wanted.type == "json_object":
-        return Shape(tools=tools, tool_choice=body.tool_choice, json_object=True)
+        return replace(shape, json_object=True)
     if (named := wanted.json_schema) is None:
         raise _invalid("response_format.json_schema", "is missing")
-    schema = orjson.dumps(named.schema_).decode()
-    return Shape(tools=tools, tool_choice=body.tool_choice, schema=schema, schema_name=named.name)
+    return with_schema(shape, named.name, named.schema_)
 
 
 def _tool(body: ToolBody, *, at: str) -> Tool:
-    function = body.function
-    if function.name in _CHOICES:
-        raise _invalid(f"{at}.function.name", "this name is one of tool_choice's words")
-    return Tool(function.name, function.description, orjson.dumps(function.parameters).decode())
-
-
-def _check_choice(choice: str | None, tools: tuple[Tool, ...]) -> None:
-    if choice in {None, "none", "auto"}:
-        return
-    if not tools:
-        raise _invalid("tool_choice", "asks for a tool, and no tools are given")
-    if choice != "required" and choice not in {tool.name for tool in tools}:
-        raise _invalid("tool_choice.function.name", "no tool has this name")
+    return tool_of(body.function.name, body.function.description, body.function.parameters, at=at)
 
 
 def _invalid(param: str, said: str) -> InvalidRequest:

@@ -121,7 +121,8 @@ def _path_to_nul(value: object) -> Path | None:
 def _invalid(found: Sequence[ErrorDetails]) -> InvalidRequest:
     first = found[0]
     # A validator of a whole field may point further in than pydantic does.
-    at = written(first["loc"]) + str(first.get("ctx", {}).get("at", ""))
+    path = [step for step in first["loc"] if not str(step).startswith("<")]  # tags of a union are no part of the body
+    at = written(path) + str(first.get("ctx", {}).get("at", ""))
     at = at.removeprefix(".")
     said = _SAID.get(first["type"]) or first["msg"].replace("Input should", "should", 1)
     others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

@@ -24,5 +24,5 @@ def without_refused(
     """
     for name, reason in refused.items():
         if value.get(name) and value[name] != defaults.get(name):
-            raise wrong(name, f"cannot be honoured: {reason}")
+            raise wrong(f".{name}", f"cannot be honoured: {reason}")
     return {name: item for name, item in value.items() if name not in refused}

@@ -6,7 +6,18 @@ from starlette.exceptions import HTTPException
 from starlette.types import Lifespan
 
 from service.domain.errors import GatewayError
-from service.gateway import azure, chat, check, embeddings, openai, operations, principles, screen, text_completion
+from service.gateway import (
+    azure,
+    chat,
+    check,
+    embeddings,
+    openai,
+    operations,
+    principles,
+    responses,
+    screen,
+    text_completion,
+)
 from service.gateway.answering import Answering
 from service.gateway.desk import Desk
 from service.gateway.documented import openapi_of
@@ -28,6 +39,7 @@ _ROUTERS = (
     azure.router,
     embeddings.router,
     text_completion.router,
+    responses.router,
     check.router,
     screen.router,
     principles.router,

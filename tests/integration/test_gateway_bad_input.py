@@ -298,12 +298,6 @@ async def test_a_faulty_check_names_its_field(client: httpx.AsyncClient, body: A
     assert (response.status_code, error_of(response)["param"]) == (400, param)
 
 
-@pytest.mark.parametrize("path", ["/v1/responses"])
-async def test_openai_routes_that_are_not_guarded_yet_are_not_served(client: httpx.AsyncClient, path: str) -> None:
-    response = await client.post(path, json={"prompt": CANARY, "input": CANARY})
-    assert (response.status_code, error_of(response)["code"]) == (404, "not_served")
-
-
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", f"/{CANARY}", 404), ("DELETE", "/chat", 405)])
 async def test_what_the_router_refuses_is_openais_error_object(
     client: httpx.AsyncClient, method: str, path: str, status: int

@@ -1,0 +1,52 @@
+"""POST /v1/responses: what OpenAI's newer clients ask, guarded as POST /chat is."""
+
+import time
+from dataclasses import replace
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from service.domain.enquiry import Enquiry
+from service.gateway.answering import answering_of
+from service.gateway.connected import while_connected
+from service.gateway.dialect import event_stream
+from service.gateway.documented import documented
+from service.gateway.enquiring import enquire
+from service.gateway.errors import json_response
+from service.gateway.middleware.tenancy import tenant_of
+from service.gateway.reading import read
+from service.gateway.responses_body import ResponsesBody, wanted_of
+from service.gateway.responses_input import joined, turns_of
+from service.gateway.responses_reply import ResponseReply, begun, finished
+from service.gateway.responses_stream import ResponseEvents
+from service.gateway.served_model import check_model
+
+router = APIRouter(prefix="/v1", tags=["openai"])
+
+
+@router.post("/responses", **documented(ResponseReply, ResponsesBody, stream=True))
+async def respond(request: Request) -> Response:
+    """Answer as OpenAI's responses do, guarded as POST /chat is. Nothing is stored."""
+    answering = answering_of(request)
+    body = await read(request, ResponsesBody)
+    check_model(request, body.model)
+    enquiry = _enquire(request, body)
+    model = answering.desk.orchestrator.abilities.model
+    reply = begun(body, chat_id=enquiry.id, created=int(time.time()), model=model)
+    if body.stream:
+        return event_stream(answering, enquiry, ResponseEvents(reply))
+    given = await while_connected(request.receive, answering.answer(enquiry))
+    return json_response(finished(reply, given))
+
+
+def _enquire(request: Request, body: ResponsesBody) -> Enquiry:
+    enquiry = enquire(
+        turns_of(body.input),
+        body.clinalign,
+        tenant=tenant_of(request),
+        limits=answering_of(request).desk.limits,
+        at="clinalign.",
+        messages_at="input",
+        wanted=wanted_of(body),
+    )
+    return replace(enquiry, conversation=joined(enquiry.conversation, instructions=body.instructions))
