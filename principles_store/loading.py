@@ -77,6 +77,8 @@ def _files(folder: Path, kind: type[File], problems: list[str]) -> Iterator[tupl
             problems += [f"{path}: {_where(content, detail['loc'])}: {detail['msg']}" for detail in error.errors()]
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             problems.append(f"{path}: not readable as YAML: {' '.join(str(error).split())}")
+        except OSError as error:  # a reload may meet a file that is just being replaced
+            problems.append(f"{path}: cannot be read: {error.strerror}")
 
 
 def _where(content: object, location: tuple[int | str, ...]) -> str:

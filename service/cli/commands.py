@@ -12,7 +12,7 @@ from service.app import run
 from service.audit.ledger import entries, verify
 from service.cli.asking import ask_gateway
 from service.cli.showing import show, show_rates, show_settings
-from service.domain.errors import SettingsError
+from service.domain.errors import GatewayError, SettingsError
 from service.pipeline.screen.evaluation import evaluate as evaluate_screen
 from service.pipeline.screen.evaluation import read_rows
 from service.settings import describe_settings, read_settings
@@ -40,7 +40,10 @@ def serve(
 
     async def first_question(address: str) -> None:
         if ask is not None:
-            show(await ask_gateway(address, ask), question=ask)
+            try:
+                show(await ask_gateway(address, ask), question=ask)
+            except GatewayError as error:  # with API keys set, say: no reason to stop serving
+                typer.echo(f"clinalign: {error}", err=True)
             typer.echo(f"\nServing on {address} (the console is at the same address). Ctrl-C ends it.")
 
     asyncio.run(run(settings, when_ready=first_question))

@@ -172,3 +172,13 @@ def test_a_stale_index_stops_the_start_and_says_what_to_do(tmp_path: Path) -> No
     run = subprocess.run([CLINALIGN, "serve"], capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert run.returncode == 1
     assert "clinalign principles build" in run.stderr
+
+
+async def test_a_first_question_that_is_refused_does_not_end_the_gateway() -> None:
+    keys = {"CLINALIGN_API_KEYS": "ward:k"}
+    async with (
+        simulated(SimulatedVllm()) as upstream,
+        gateway("--upstream", upstream, "--ask", CALM, environment=keys) as running,
+    ):
+        await asyncio.sleep(1.0)
+        assert await is_ready(running.address)

@@ -97,6 +97,15 @@ def test_a_folder_without_files_is_refused(tmp_path: Path, load: object) -> None
         load(tmp_path)  # type: ignore[operator]
 
 
+def test_a_file_that_cannot_be_read_is_refused_like_a_faulty_one(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    (tmp_path / "gone.yaml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(InvalidPrinciples) as refused:
+        load_principles(tmp_path)
+    assert [problem.split(": ")[1] for problem in refused.value.problems] == ["cannot be read", "cannot be read"]
+
+
 def test_the_digest_does_not_see_files_order_or_comments(tmp_path: Path) -> None:
     write_principles(PRINCIPLES, tmp_path / "one")
     write_principles(PRINCIPLES[::-1], tmp_path / "other")
