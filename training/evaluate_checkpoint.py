@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from service.domain.answer import Candidate
 from service.domain.conversation import Message, Role
 from service.prompts import edits, rewrite, verdict
 from training import gguf
@@ -56,6 +57,7 @@ class Outcome:
     copied: list[bool]
     drafted: list[bool]
     verdicts: list[tuple[bool, bool | None, bool]]
+    own: list[tuple[bool, bool | None, bool]]
     readable: list[bool]
     mended: list[bool]
     rewritten: list[bool]
@@ -73,6 +75,7 @@ def _figures(model: Llama, source: Source, count: int) -> dict[str, Any]:
         "draft_words_median": words[len(words) // 2] if words else None,
         "verdicts": _verdicts(cases),
         "verdicts_of_the_topic": _verdicts([case for case in cases if case[2]]),
+        "verdicts_of_own_drafts": _verdicts([case for outcome in outcomes for case in outcome.own]),
         "edits_can_be_applied": _all(o.readable for o in outcomes),
         "edits_meet_the_target": _all(o.mended for o in outcomes),
         "rewrites_meet_the_target": _all(o.rewritten for o in outcomes),
@@ -93,16 +96,28 @@ def _verdicts(cases: Sequence[tuple[bool, bool | None, bool]]) -> dict[str, Any]
 
 def _outcome(model: Llama, dialogue: Dialogue) -> Outcome:
     written = model.reply(dialogue.setting.prompt, most=_REPLY_TOKENS)
-    found = Outcome([], [], [], [], [], [], [len(written.split())])
+    found = Outcome([], [], [], [], [], [], [], [len(written.split())])
     expected = [text for slot, text in drafts.said_back(dialogue.setting.scene).items() if slot in _COPIED]
     if expected and not dialogue.setting.scene.fixed:
         found.copied.append(all(_repeats(written, text) for text in expected))
     if not dialogue.setting.scene.fixed:
         found.drafted.extend(_does(written, dialogue, criterion) for criterion in _wanted_of_topic(dialogue))
+        if not dialogue.setting.duty:  # a duty's words may do what no wording of ours says
+            found.own.extend(_judged_own(model, dialogue, written))
     for answer in dialogue.answers:
         for branch in answer.branches:
             _judge(model, dialogue, answer, branch, found)
     return found
+
+
+def _judged_own(model: Llama, dialogue: Dialogue, written: str) -> Iterator[tuple[bool, bool | None, bool]]:
+    """Verdicts on the model's own draft, against the known wordings, on every criterion of the guide."""
+    text = Candidate(written, dialogue.setting.duty).text
+    for exemplar in (e for p in dialogue.setting.guide for e in p.exemplars):
+        criterion = exemplar.criterion
+        asked = (*dialogue.setting.prompt, Message(Role.ASSISTANT, text), verdict.instruction(criterion.text))
+        label = _does(written, dialogue, criterion.id)
+        yield label, verdict.read(model.first_token(asked)).present, criterion.principle_id == dialogue.setting.topic.id
 
 
 def _wanted_of_topic(dialogue: Dialogue) -> list[str]:

@@ -107,6 +107,7 @@ def _rows(figures: dict[str, Any]) -> list[str]:
     for label, key in (
         ("Verdicts on all criteria", "verdicts"),
         ("Verdicts on the topic's criteria", "verdicts_of_the_topic"),
+        ("Verdicts on its own drafts", "verdicts_of_own_drafts"),
     ):
         lines.append(_row(f"{label}: accuracy", [_share(column[key]["accuracy"]) for column in columns]))
         lines.append(_row(f"{label}: macro-F1", [f"{column[key]['macro_f1']:.3f}" for column in columns]))

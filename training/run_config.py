@@ -24,7 +24,7 @@ class Shape:
 class RunConfig:
     """`steps` include `warmup` and the closing `decay`; a step takes `trees` dialogues on each of `workers` processes.
 
-    `tree_tokens` is the longest tree.
+    `tree_tokens` is the longest tree. Each process adds `drills` drills in copying to a step.
     """
 
     name: str
@@ -37,6 +37,7 @@ class RunConfig:
     workers: int
     trees: int
     tree_tokens: int
+    drills: int
     learning_rate: float
     weight_decay: float
     clip: float

@@ -7,6 +7,7 @@ state.
 
 import json
 import os
+import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from training.dialogues import library
 from training.dialogues.dialogue import Source
 from training.dialogues.words import Split
 from training.run_config import RunConfig, Shape
-from training.trees import STAGES, Tree, plant
+from training.trees import STAGES, Tree, drill, plant
 
 # Trees are made in pools of this many steps and sorted by length, so that workers wait little for one another.
 _POOL = 4
@@ -261,7 +262,9 @@ def batches(
         trees = [plant(dialogues.dialogue(n), tokenizer, limit=config.tree_tokens) for n in range(first, first + size)]
         trees.sort(key=lambda tree: len(tree.ids))
         for at in range(inside, _POOL):
-            yield trees[at * config.trees : (at + 1) * config.trees]
+            rng = random.Random(f"{config.seed}/drill/{rank}/{number}")
+            drills = [drill(rng, vocabulary=config.shape.vocabulary) for _ in range(config.drills)]
+            yield [*trees[at * config.trees : (at + 1) * config.trees], *drills]
             number += 1
 
 

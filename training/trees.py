@@ -4,6 +4,8 @@ The prompt is the root; each draft hangs from it; each verdict, edit and rewrite
 from the parent, so every path reads exactly as it will when it is served.
 """
 
+import itertools
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,12 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from training.chatml import END, REPLY, render
+from training.chatml import END, REPLY, SPECIAL, render
 from training.dialogues.dialogue import Dialogue
 
 # A verdict is one word: it weighs as much as a sentence. What we say to the model is learnt a little too: it teaches
 # the words, and the list of a draft's sentences teaches copying.
-WEIGHTS: Mapping[str, float] = {"draft": 1.0, "verdict": 6.0, "edits": 1.0, "rewrite": 0.7, "prompt": 0.15}
+WEIGHTS: Mapping[str, float] = {
+    "draft": 1.0,
+    "verdict": 6.0,
+    "edits": 1.0,
+    "rewrite": 0.7,
+    "prompt": 0.15,
+    "drill": 0.5,
+}
 STAGES = tuple(WEIGHTS)
 
 
@@ -79,6 +88,25 @@ class Tree:
                 last_of.append(at)
             last_of[segment] = at
         return found
+
+
+def drill(rng: random.Random, *, vocabulary: int) -> Tree:
+    """Runs of random tokens, then the same runs in another order and at a distance: they can only be copied.
+
+    Copying is what all stages rest on, and slow to come from dialogues alone. The distance is in positions only.
+    """
+    runs = [_run(rng, vocabulary) for _ in range(rng.randint(1, 4))]
+    tree = Tree()
+    root = tree.add([(list(itertools.chain(*runs)), None)], parent=-1)
+    rng.shuffle(runs)
+    tree.ends[root] += rng.choice((0, rng.randint(0, 100), rng.randint(0, 700)))
+    # Nothing foretells which run comes next, so its first token is not learnt.
+    tree.add([piece for first, *rest in runs for piece in (([first], None), (rest, "drill"))], parent=root)
+    return tree
+
+
+def _run(rng: random.Random, vocabulary: int) -> list[int]:
+    return [rng.randrange(len(SPECIAL), vocabulary) for _ in range(rng.randint(3, 16))]
 
 
 def plant(dialogue: Dialogue, tokenizer: Tokenizer, *, limit: int) -> Tree:

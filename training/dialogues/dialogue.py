@@ -17,7 +17,7 @@ from training.dialogues.words import Split, Words
 # One query in this many of each principle is kept for evaluation.
 _QUERIES_KEPT = 4
 # Verdicts asked of each draft.
-_VERDICTS = 4
+_VERDICTS = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -181,7 +181,7 @@ def good(writer: Writer, guide: Sequence[Principle], *, topic: Principle) -> Dra
     rng = writer.rng
     first = {e for p in guide if p.always_on or p is topic for e in p.exemplars}
     wanted = [e for p in guide for e in p.exemplars if e.wanted]
-    room = rng.choice((5, 6, 7, 7, 8)) if rng.random() < 0.8 else rng.randint(2, 5)
+    room = rng.choice((6, 7, 7, 8)) if rng.random() < 0.9 else rng.randint(3, 5)
     heaviest = sorted(wanted, key=lambda e: (e not in first, e.criterion.weight < _WEIGHTY))[:room]
     lines = [writer.opening(), *(writer.does(e) for e in wanted if e in heaviest)]
     if rng.random() < 0.2:
