@@ -19,18 +19,22 @@ from service.observability import logs
 from tests.gateway_fakes import CHEST, COUGH, FakeDesk, client_of, events, plays
 
 ROUTES = ("/chat", "/v1/chat/completions")
+AZURE = "/openai/deployments/clinalign/chat/completions?api-version=2024-10-21"
 # Letters that no word of ours starts with, so that a leak cannot hide behind our own.
 UNJUDGED = st.lists(st.from_regex(r"\Aqx[a-z\u00e0-\u00ff\u4e00-\u4e20]{3,12}\Z"), min_size=1, max_size=30)
 REFUSING = st.sampled_from([FailurePolicy.SAFE_MESSAGE, FailurePolicy.FAIL_CLOSED])
 
 
 def asked(fake: FakeDesk, body: dict[str, Any]) -> list[httpx.Response]:
-    """POST /chat plain and streamed, and the OpenAI route plain and streamed."""
+    """Every route that a model's words can leave by, plain and streamed, in this order."""
+    question = body["messages"][0]["content"]
+    ways = [*((path, body) for path in (*ROUTES, AZURE))]
+    ways += [("/v1/completions", {"prompt": question}), ("/v1/responses", {"input": question})]
 
     async def ask() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app=fake.web)
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            bodies = [(path, {**body, "stream": stream}) for path in ROUTES for stream in (False, True)]
+            bodies = [(path, {**each, "stream": stream}) for path, each in ways for stream in (False, True)]
             return [await client.post(path, json=each) for path, each in bodies]
 
     return asyncio.run(ask())
@@ -57,14 +61,20 @@ def _escaped(word: str) -> str:
 @settings(max_examples=40, deadline=None)
 @given(answer=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300).filter(str.strip))
 def test_streamed_and_unstreamed_are_the_same_answer(answer: str) -> None:
-    first, second, third, fourth = asked(FakeDesk(plays(answer)), COUGH)
+    first, second, third, fourth, *_, prompt, prompted, response, responded = asked(FakeDesk(plays(answer)), COUGH)
     plain, told, completion = first.json(), events(second.content), third.json()
     chunks = [data for _, data in events(fourth.content) if isinstance(data, dict)]
     assert "".join(data["text"] for name, data in told if name == "delta") == plain["answer"] == answer.strip()
     assert "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks) == plain["answer"]
     assert completion["choices"][0]["message"]["content"] == plain["answer"]
+    texts = [data for _, data in events(prompted.content) if isinstance(data, dict)]
+    assert "".join(text["choices"][0]["text"] for text in texts) == plain["answer"]
+    items = [data for _, data in events(responded.content) if isinstance(data, dict)]
+    deltas = [data["delta"] for data in items if data.get("type") == "response.output_text.delta"]
+    assert "".join(deltas) == items[-1]["response"]["output"][0]["content"][0]["text"] == plain["answer"]
     same = ("answer", "outcome", "outcome_reason", "verdicts", "revisions", "score", "principles", "usage")
-    for ours in (told[-1][1], completion["clinalign"], chunks[-1]["clinalign"]):
+    wholes = (completion, chunks[-1], prompt.json(), texts[-1], response.json(), items[-1]["response"])
+    for ours in (told[-1][1], *(whole["clinalign"] for whole in wholes)):
         assert {name: ours[name] for name in same} == {name: plain[name] for name in same}
 
 
