@@ -6,6 +6,7 @@ from dataclasses import replace
 from service.domain.answer import Candidate
 from service.domain.assessment import Assessment
 from service.domain.completion import Ask, Prompt, Usage
+from service.domain.errors import EngineGarbled
 from service.pipeline.briefing import brief
 from service.pipeline.ports import Engine
 
@@ -16,7 +17,7 @@ async def draft(
     """The draft, with the duty's words before it.
 
     Raises:
-        EngineError: the engine failed or the deadline passed.
+        EngineError: the engine failed, the deadline passed, or it called what it was not offered.
 
     """
     enquiry = assessment.enquiry
@@ -26,6 +27,9 @@ async def draft(
         Prompt(brief(assessment, duty=assessment.duty), enquiry.shape), sampling, cache_salt=enquiry.tenant.cache_salt
     )
     completion = await engine.complete(ask, deadline=enquiry.deadline, on_text=on_text)
+    offered = {tool.name for tool in enquiry.shape.tools if enquiry.shape.tool_choice != "none"}
+    if any(call.name not in offered for call in completion.tool_calls):
+        raise EngineGarbled("the engine called a tool that it was not offered")
     candidate = Candidate(
         body=completion.text.strip(),
         duty=assessment.duty,

@@ -180,10 +180,12 @@ async def test_a_repeat_is_given_from_the_cache_under_its_own_name_and_costs_not
 )
 async def test_only_a_whole_released_answer_is_kept(script: Script) -> None:
     fake = FakeDesk(script, cache=MemoryCache(ttl_s=60), tenants=opened_to(FailurePolicy.RELEASE_FLAGGED))
+    body = {**COUGH, "tools": [{"type": "function", "function": {"name": "f"}}]}
     async with client_of(fake) as client:
-        await client.post("/chat", json=COUGH)
+        first = await client.post("/v1/chat/completions", json=body)
         asked = len(fake.engine.asks)
-        await client.post("/chat", json=COUGH)
+        await client.post("/v1/chat/completions", json=body)
+    assert first.json()["clinalign"]["outcome"].startswith("released")
     assert len(fake.engine.asks) == 2 * asked
 
 

@@ -12,7 +12,7 @@ import pytest
 from service.domain.answer import Answer, Outcome, Reason, RevisionReason
 from service.domain.assessment import Notice
 from service.domain.completion import Ask, Completion, TokenProbability, Usage
-from service.domain.conversation import Conversation, Message, Role
+from service.domain.conversation import Conversation, Message, Role, ToolCall
 from service.domain.deadline import Deadline
 from service.domain.enquiry import Enquiry, FailurePolicy, Options, RevisionStyle, Shape, Tenant, Tool
 from service.domain.errors import (
@@ -209,6 +209,28 @@ async def test_json_is_rewritten_under_its_schema_and_never_edited() -> None:
     rewrites = [a for a in engine.asks[1:] if not is_verdict(a)]
     assert [a.prompt.shape.schema for a in rewrites] == [shape.schema]
     assert made.text == '{"a":"Rest."}'
+
+
+@pytest.mark.parametrize(
+    ("shape", "outcome"),
+    [
+        (Shape(), Outcome.SAFE_MESSAGE),
+        (Shape(tools=(Tool("lookup", "", "{}"),), tool_choice="none"), Outcome.SAFE_MESSAGE),
+        (Shape(tools=(Tool("other", "", "{}"),)), Outcome.SAFE_MESSAGE),
+        (Shape(tools=(Tool("lookup", "", "{}"),)), Outcome.RELEASED),
+    ],
+    ids=["none-offered", "none-wanted", "another-offered", "offered"],
+)
+async def test_only_a_tool_that_was_offered_is_called(shape: Shape, outcome: Outcome) -> None:
+    well = model()
+
+    def calls(ask: Ask) -> Completion:
+        made = well(ask)
+        return made if is_verdict(ask) else replace(made, tool_calls=(ToolCall("1", "lookup", "{}"),))
+
+    made = await answer(calls, enquiry(shape=shape))
+    assert made.outcome is outcome
+    assert bool(made.tool_calls) == (outcome is Outcome.RELEASED)
 
 
 async def test_a_rewrite_that_is_no_longer_json_is_left() -> None:
