@@ -20,6 +20,7 @@ from tests.gateway_fakes import CHEST, COUGH, FakeDesk, client_of, events, plays
 
 ROUTES = ("/chat", "/v1/chat/completions")
 AZURE = "/openai/deployments/clinalign/chat/completions?api-version=2024-10-21"
+FIND: dict[str, Any] = {"type": "function", "function": {"name": "find"}}
 # Letters that no word of ours starts with, so that a leak cannot hide behind our own.
 UNJUDGED = st.lists(st.from_regex(r"\Aqx[a-z\u00e0-\u00ff\u4e00-\u4e20]{3,12}\Z"), min_size=1, max_size=30)
 REFUSING = st.sampled_from([FailurePolicy.SAFE_MESSAGE, FailurePolicy.FAIL_CLOSED])
@@ -28,8 +29,10 @@ REFUSING = st.sampled_from([FailurePolicy.SAFE_MESSAGE, FailurePolicy.FAIL_CLOSE
 def asked(fake: FakeDesk, body: dict[str, Any]) -> list[httpx.Response]:
     """Every route that a model's words can leave by, plain and streamed, in this order."""
     question = body["messages"][0]["content"]
-    ways = [*((path, body) for path in (*ROUTES, AZURE))]
-    ways += [("/v1/completions", {"prompt": question}), ("/v1/responses", {"input": question})]
+    chat, *openai = ((path, body) for path in (*ROUTES, AZURE))
+    ways = [chat, *((path, {**each, "tools": [FIND]}) for path, each in openai)]
+    ways += [("/v1/completions", {"prompt": question})]
+    ways += [("/v1/responses", {"input": question, "tools": [{"type": "function", **FIND["function"]}]})]
 
     async def ask() -> list[httpx.Response]:
         transport = httpx.ASGITransport(app=fake.web)
