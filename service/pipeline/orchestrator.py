@@ -216,18 +216,19 @@ class Orchestrator:
         enquiry = assessment.enquiry
         hits = await self._consulted(assessment)
         settled = scenario.settle(hits.scenario, red_flags=assessment.red_flags, audience=enquiry.audience)
-        reads = assessment.language == "en"
+        reads, flagged = assessment.language == "en", bool(assessment.red_flags)
         chosen = retrieve.select(
             hits,
             scenario=settled,
             limit=enquiry.options.max_principles,
             nearness=self.limits.nearness,
             reads_language=reads,
+            flagged=flagged,
         )
         notices = set(assessment.notices)
         if not reads:
             notices.add(Notice.LANGUAGE_NOT_READ)
-        elif retrieve.is_outside_health(hits, nearness=self.limits.nearness):
+        elif retrieve.is_outside_health(hits, nearness=self.limits.nearness, flagged=flagged):
             notices.add(Notice.OUTSIDE_HEALTH)
         return replace(
             assessment,

@@ -24,15 +24,18 @@ class Nearness:
     health: float = 0.30
 
 
-def is_outside_health(hits: Hits, *, nearness: Nearness) -> bool:
-    """Whether nothing that the store knows is near, or only what it says of such questions, and no red flag stands."""
+def is_outside_health(hits: Hits, *, nearness: Nearness, flagged: bool) -> bool:
+    """Whether nothing that the store knows is near, or only what it says of such questions.
+
+    Never of a conversation that is `flagged` with a sign of danger, whether or not the store has a principle for it.
+    """
     nearest = hits.nearest[0].id if hits.nearest else ""
     about_something_else = nearest in {principle.id for principle in hits.outside}
-    return (about_something_else or hits.health < nearness.health) and not hits.flagged
+    return (about_something_else or hits.health < nearness.health) and not flagged
 
 
 def select(
-    hits: Hits, *, scenario: Scenario, limit: int, nearness: Nearness, reads_language: bool
+    hits: Hits, *, scenario: Scenario, limit: int, nearness: Nearness, reads_language: bool, flagged: bool
 ) -> tuple[Retrieved, ...]:
     """Those of red flags first, then those that always apply, then the nearest, up to `limit` in all.
 
@@ -43,7 +46,7 @@ def select(
         StoreError: nothing was retrieved; an empty rubric proves nothing and never passes.
 
     """
-    if reads_language and is_outside_health(hits, nearness=nearness):
+    if reads_language and is_outside_health(hits, nearness=nearness, flagged=flagged):
         kept: Sequence[Retrieved] = hits.outside or hits.always_on
         near: Sequence[Retrieved] = ()
     else:
@@ -56,7 +59,8 @@ def select(
             if p.similarity >= (max(floor, nearness.emergent) if _is_emergent(p) else floor) and _suits(p, scenario)
         ]
     never_dropped = {principle.id: principle for principle in kept}
-    distinct = (*never_dropped.values(), *(p for p in near if p.id not in never_dropped))
+    elsewhere = never_dropped.keys() | {principle.id for principle in hits.outside}
+    distinct = (*never_dropped.values(), *(p for p in near if p.id not in elsewhere))
     if not distinct:
         raise StoreError("no principle was retrieved: validate and rebuild the store (clinalign principles build)")
     return distinct[: max(limit, len(never_dropped))]
@@ -65,7 +69,7 @@ def select(
 def says_little(hits: Hits, *, nearness: Nearness) -> bool:
     """Whether a query alone does not tell what it is about: nothing is near it, or only what lies outside health."""
     near = any(principle.similarity >= nearness.principle for principle in hits.nearest)
-    return not near or is_outside_health(hits, nearness=nearness)
+    return not near or is_outside_health(hits, nearness=nearness, flagged=False)
 
 
 def _is_emergent(principle: Retrieved) -> bool:

@@ -60,8 +60,11 @@ def names(chosen: tuple[Retrieved, ...]) -> list[str]:
     return [p.id for p in chosen]
 
 
-def select(found: Hits, *, of: Scenario = ROUTINE, limit: int = 10, reads: bool = True) -> list[str]:
-    return names(retrieve.select(found, scenario=of, limit=limit, nearness=NEAR, reads_language=reads))
+def select(
+    found: Hits, *, of: Scenario = ROUTINE, limit: int = 10, reads: bool = True, flagged: bool = False
+) -> list[str]:
+    chosen = retrieve.select(found, scenario=of, limit=limit, nearness=NEAR, reads_language=reads, flagged=flagged)
+    return names(chosen)
 
 
 # --- scenario ---------------------------------------------------------------------------------------------------------
@@ -122,7 +125,8 @@ def test_a_question_far_from_health_gets_the_principles_for_such_questions() -> 
 
 
 def test_a_red_flag_makes_any_question_a_health_question() -> None:
-    assert select(hits(flagged=(principle("flag"),), health=0.1)) == ["flag", "always"]
+    assert select(hits(flagged=(principle("flag"),), health=0.1), flagged=True) == ["flag", "always"]
+    assert select(hits(principle("outside"), health=0.1), flagged=True) == ["always"]
 
 
 def test_a_language_that_the_encoder_does_not_read_gets_what_always_applies() -> None:
