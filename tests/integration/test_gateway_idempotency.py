@@ -1,6 +1,7 @@
 """The same request sent again: one answer, one piece of work, and nobody else's."""
 
 import asyncio
+import gc
 import hashlib
 from typing import Any
 
@@ -206,3 +207,27 @@ async def test_a_worker_that_died_is_followed_by_one_that_waits() -> None:
         reply = await client.post("/chat", json=COUGH, headers=KEY)
     assert reply.is_success
     assert any(is_verdict(ask) for ask in waiting.engine.asks)
+
+
+async def test_work_that_was_given_up_does_not_put_out_the_work_that_follows_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Lingers(MemoryRepeats):
+        async def drop(self, name: str, claim: bytes) -> None:
+            await super().drop(name, claim)
+            await asyncio.sleep(0.2)
+
+    fake = FakeDesk(hang, repeats=Lingers(ttl_s=60))
+    async with client_of(fake) as client:
+        left = asyncio.create_task(client.post("/chat", json=COUGH, headers=KEY))
+        await eventually(lambda: fake.engine.running == 1)
+        left.cancel()
+        await eventually(lambda: fake.engine.cancelled == 1)
+        fake.engine.script = slow(0.2, plays())
+        following = asyncio.create_task(client.post("/chat", json=COUGH, headers=KEY))
+        await asyncio.sleep(0.3)
+        joining = await client.post("/chat", json=COUGH, headers=KEY)
+        assert (await following).content == joining.content
+    gc.collect()
+    assert "idempotent-replayed" not in joining.headers
+    assert not [record for record in caplog.records if record.name == "asyncio"]

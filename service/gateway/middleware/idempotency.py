@@ -98,7 +98,8 @@ class Idempotency:
             try:
                 await self._settle(asked, claim, shared)
             finally:
-                del self._running[asked.name]
+                if self._running.get(asked.name) is shared:  # one that came after it was given up may hold the name
+                    del self._running[asked.name]
 
     async def _settle(self, asked: _Asked, claim: bytes, shared: SharedReply) -> None:
         reply = None if shared.failure else kept(asked.fingerprint, shared.messages, scope=shared.scope)
