@@ -233,6 +233,7 @@ def _engine(settings: Settings) -> OpenAIEngine | EmbeddedEngine:
             read_timeout_s=settings.upstream_timeout_s,
             context_tokens=settings.context_tokens or 4096,
             demonstration=settings.demonstration,
+            reasoning=settings.reasoning,
         )
     )
 
@@ -252,6 +253,7 @@ def _gateway_limits(settings: Settings) -> GatewayLimits:
         max_running=settings.max_running,
         max_queued=settings.max_queued,
         keep_alive_s=settings.keep_alive_s,
+        empty_deltas=settings.keep_alive_style == "delta",
         deadline_ms=settings.deadline_ms,
         max_revisions=settings.max_revisions,
     )

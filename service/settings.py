@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     chat_template_kwargs: dict[str, bool | str | int] = Field(
         default_factory=dict, description='Passed to the upstream\'s chat template, such as {"enable_thinking": false}.'
     )
+    reasoning: bool = Field(
+        default=False, description="The upstream's model can think, and a reasoning parser keeps its thoughts apart."
+    )
     context_tokens: int | None = Field(default=None, ge=512, description="Only where the upstream does not tell.")
     upstream_connections: int = Field(default=256, ge=1, description="Calls to the upstream at once, at most.")
     upstream_timeout_s: float = Field(default=120, gt=0, description="Longest silence between two pieces of a reply.")
@@ -89,6 +92,9 @@ class Settings(BaseSettings):
     max_queued: int = Field(default=128, ge=0, description="Requests that wait for a place; further ones get 503.")
     drain_s: float = Field(default=30, ge=0, description="Time that running answers get after a first signal to end.")
     keep_alive_s: float = Field(default=10, gt=0, lt=60, description="Pause between keep-alives of a waiting stream.")
+    keep_alive_style: Literal["comment", "delta"] = Field(
+        default="comment", description="Empty deltas are for clients that stumble over comments."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Lowest level logged.")
 
     @model_validator(mode="after")

@@ -43,7 +43,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the draft is sampled; None leaves a choice to the engine."""
+    """How the draft is sampled, and how long the model thinks before it; None leaves a choice to the engine."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -52,6 +52,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    reasoning_effort: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ class Endpoint:
     """An OpenAI-compatible server. `base_url` ends in /v1; an empty `model` takes the first that is listed.
 
     `extra_body` goes with every completion and gives way to the request's own fields. `read_timeout_s` is the longest
-    silence between two pieces, in seconds. `context_tokens` stands in where the listing says nothing.
+    silence between two pieces, in seconds. `context_tokens` stands in where the listing says nothing. `reasoning`: the
+    model can think, and the server keeps its thoughts apart from its answer.
 
     Raises:
         SettingsError: the URL is not http(s)://.../v1 or holds a password, the key fits no header, or a bound is not
@@ -34,6 +35,7 @@ class Endpoint:
     context_tokens: int = 4096
     checkpoint_digest: str = ""
     demonstration: bool = False
+    reasoning: bool = False
 
     def __post_init__(self) -> None:
         if "@" in self.base_url:

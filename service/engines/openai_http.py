@@ -104,7 +104,10 @@ class OpenAIEngine:
         await self._connection.aclose()
 
     async def _exchange(self, ask: Ask, on_text: Callable[[str], None] | None = None) -> Completion:
-        body = completion_body(ask, model=self._model, extra=self._endpoint.extra_body, salted=self._salted)
+        endpoint = self._endpoint
+        body = completion_body(
+            ask, model=self._model, extra=endpoint.extra_body, salted=self._salted, thinks=endpoint.reasoning
+        )
         reply = Reply(on_text)
         await self._connection.stream(f"{self._endpoint.api}/chat/completions", body, take=reply.take)
         return reply.completion()

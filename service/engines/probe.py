@@ -65,6 +65,7 @@ async def probe(complete: Callable[[Ask], Awaitable[Completion]], listed: Listed
         cached_tokens=cached_tokens,
         checkpoint_digest=endpoint.checkpoint_digest,
         demonstration=endpoint.demonstration or listed.demonstration,
+        reasoning=endpoint.reasoning,
     )
 
 

@@ -13,8 +13,13 @@ MAX_TOP_LOGPROBS = 20
 _TOOL_CHOICES = frozenset({"auto", "none", "required"})
 
 
-def completion_body(ask: Ask, *, model: str, extra: Mapping[str, Json], salted: bool = False) -> bytes:
-    """The JSON to send; `extra` gives way to every field that the ask sets. `salted` servers take a `cache_salt`."""
+def completion_body(
+    ask: Ask, *, model: str, extra: Mapping[str, Json], salted: bool = False, thinks: bool = False
+) -> bytes:
+    """The JSON to send; `extra` gives way to every field that the ask sets. `salted` servers take a `cache_salt`.
+
+    What `thinks` is told how long, if the ask says so.
+    """
     body: dict[str, object] = {
         **extra,
         "model": model,
@@ -23,6 +28,7 @@ def completion_body(ask: Ask, *, model: str, extra: Mapping[str, Json], salted: 
         "stream_options": {"include_usage": True},
         **_sampling(ask.sampling),
         **_shape(ask.prompt.shape),
+        **(_reasoning(ask.sampling.reasoning_effort, extra) if thinks else {}),
     }
     if ask.top_probabilities > 0:
         body |= {"logprobs": True, "top_logprobs": min(ask.top_probabilities, MAX_TOP_LOGPROBS)}
@@ -56,6 +62,15 @@ def _sampling(sampling: Sampling) -> dict[str, object]:
         "frequency_penalty": sampling.frequency_penalty,
     }
     return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _reasoning(effort: str | None, extra: Mapping[str, Json]) -> dict[str, object]:
+    """Some chat templates go by the effort, others by a switch."""
+    if effort is None:
+        return {}
+    kwargs = extra.get("chat_template_kwargs")
+    thinking = {**(kwargs if isinstance(kwargs, dict) else {}), "enable_thinking": effort != "none"}
+    return {"reasoning_effort": effort, "chat_template_kwargs": thinking}
 
 
 def _shape(shape: Shape) -> dict[str, object]:

@@ -77,13 +77,13 @@ class Answering:
         await self.desk.quotas.take(enquiry.tenant)
         with self.gate.ticket():
             async with self.gate.place(enquiry.deadline):
-                answer = await self.desk.orchestrator.check(self._eased(enquiry), text)
+                answer = await self.desk.orchestrator.check(self._eased(enquiry, least=1), text)
             return await self._accounted(answer)
 
-    def _eased(self, enquiry: Enquiry) -> Enquiry:
-        """With less revision where many wait."""
+    def _eased(self, enquiry: Enquiry, *, least: int = 0) -> Enquiry:
+        """With less revision where many wait; `least` rounds are left, unless fewer were asked for."""
         asked = enquiry.options.max_revisions
-        if (most := self.gate.revisions(asked)) == asked:
+        if (most := max(self.gate.revisions(asked), min(asked, least))) == asked:
             return enquiry
         return replace(enquiry, options=replace(enquiry.options, max_revisions=most), revisions_reduced=True)
 

@@ -14,12 +14,13 @@ from service.pipeline.orchestrator import Orchestrator
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the gateway takes on, and how long it works at it."""
+    """How much the gateway takes on, how long it works at it, and how its streams are kept alive."""
 
     max_body_bytes: int = 1_048_576
     max_running: int = 64
     max_queued: int = 128
     keep_alive_s: float = 10.0
+    empty_deltas: bool = False
     deadline_ms: int = 120_000
     max_revisions: int = 2
 

@@ -15,7 +15,7 @@ from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.openai_body import CompletionBody, wanted_of
 from service.gateway.openai_reply import Chunks, CompletionReply, completion_reply
 from service.gateway.reading import read
-from service.gateway.served_model import check_model
+from service.gateway.served_model import check_effort, check_model
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -48,11 +48,13 @@ async def complete(request: Request) -> Response:
 async def answer_completion(request: Request, body: CompletionBody, *, model: str | None) -> Response:
     """The reply to a completion of this model, whole or as a stream."""
     check_model(request, model)
+    check_effort(request, body.reasoning_effort, at="reasoning_effort")
     answering, parallel = answering_of(request), body.parallel_tool_calls is not False
     enquiry = _enquire(request, body)
     if body.stream:
         served = answering.desk.orchestrator.abilities.model
-        chunks = Chunks(enquiry.id, served, usage=body.wants_usage, parallel=parallel)
+        empty_deltas = answering.desk.limits.empty_deltas
+        chunks = Chunks(enquiry.id, served, usage=body.wants_usage, parallel=parallel, empty_deltas=empty_deltas)
         return event_stream(answering, enquiry, chunks)
     given = await while_connected(request.receive, answering.answer(enquiry))
     return json_response(completion_reply(given, parallel=parallel))

@@ -19,7 +19,7 @@ from service.gateway.refused import (
     UNTRUE_AFTER_REVISION,
     without_refused,
 )
-from service.gateway.sampling_body import SamplingBody, sampling_of
+from service.gateway.sampling_body import Effort, SamplingBody, sampling_of
 from service.gateway.shaping import MAX_TOOLS, SchemaName, ToolName, tool_of, with_schema, with_tools
 
 _DEPRECATED = "use tools"
@@ -36,13 +36,12 @@ REFUSED = {
     "web_search_options": "answers use only what the conversation says",
     "store": NOT_STORED,
     "service_tier": ONE_TIER,
-    "reasoning_effort": "the model's thinking is off",
     "verbosity": "say in the messages how long the answer should be",
     "moderation": "every answer is judged here",
     "prompt_cache_options": ENGINES_CACHE,
     "prompt_cache_retention": ENGINES_CACHE,
 }
-_DEFAULTS = {"modalities": ["text"], "service_tier": "auto", "top_logprobs": 0, "reasoning_effort": "none"}
+_DEFAULTS = {"modalities": ["text"], "service_tier": "auto", "top_logprobs": 0}
 
 
 class FunctionBody(Body):
@@ -100,6 +99,7 @@ class CompletionBody(SamplingBody):
 
     messages: Messages
     max_completion_tokens: int | None = Field(default=None, ge=1)
+    reasoning_effort: Effort | None = None
     tools: list[ToolBody] | None = Field(default=None, max_length=MAX_TOOLS)
     tool_choice: ToolChoice = None
     parallel_tool_calls: bool | None = None
@@ -110,7 +110,7 @@ class CompletionBody(SamplingBody):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _refuse(cls, value: Any) -> Any:
         """Refuse by name what cannot survive, and leave out what says nothing."""
         return without_refused(value, refused=REFUSED, defaults=_DEFAULTS)
 
@@ -122,7 +122,8 @@ def wanted_of(body: CompletionBody) -> Wanted:
         InvalidRequest: parameters contradict each other, or one has a form that is not known.
 
     """
-    return Wanted(sampling_of(body, max_tokens=_max_tokens(body)), _shape(body))
+    sampling = sampling_of(body, max_tokens=_max_tokens(body))
+    return Wanted(replace(sampling, reasoning_effort=body.reasoning_effort), _shape(body))
 
 
 def _max_tokens(body: CompletionBody) -> int | None:

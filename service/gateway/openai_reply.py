@@ -111,6 +111,7 @@ class Chunks:
     model: str
     usage: bool
     parallel: bool
+    empty_deltas: bool = False
     created: int = field(default_factory=lambda: int(time.time()))
 
     def opening(self) -> tuple[bytes]:
@@ -118,8 +119,8 @@ class Chunks:
         return (self._chunk({"role": "assistant", "content": "", "refusal": None}),)
 
     def silence(self) -> bytes:
-        """A comment, which clients skip."""
-        return sse.comment("checking")
+        """A comment, which clients skip, or a delta that says nothing."""
+        return self._chunk({"content": ""}) if self.empty_deltas else sse.comment("checking")
 
     def failed(self, error: GatewayError) -> bytes:
         """The error's object."""

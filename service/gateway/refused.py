@@ -13,15 +13,17 @@ ENGINES_CACHE = "the prompt cache is the engine's own"
 TEXT_ONLY = "answers are text"
 
 
-def without_refused(
-    value: dict[str, Any], *, refused: Mapping[str, str], defaults: Mapping[str, object]
-) -> dict[str, Any]:
+def without_refused(value: Any, *, refused: Mapping[str, str], defaults: Mapping[str, object]) -> Any:
     """The body without them: null, false, empty and OpenAI's own default (`defaults`) say nothing.
+
+    What is no object is left for its own error.
 
     Raises:
         PydanticCustomError: one of them says something.
 
     """
+    if not isinstance(value, dict):
+        return value
     for name, reason in refused.items():
         if value.get(name) and value[name] != defaults.get(name):
             raise wrong(f".{name}", f"cannot be honoured: {reason}")

@@ -19,7 +19,7 @@ from service.gateway.responses_body import ResponsesBody, wanted_of
 from service.gateway.responses_input import joined, turns_of
 from service.gateway.responses_reply import ResponseReply, begun, finished
 from service.gateway.responses_stream import ResponseEvents
-from service.gateway.served_model import check_model
+from service.gateway.served_model import check_effort, check_model
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 
@@ -30,11 +30,12 @@ async def respond(request: Request) -> Response:
     answering = answering_of(request)
     body = await read(request, ResponsesBody)
     check_model(request, body.model)
+    check_effort(request, body.reasoning.effort if body.reasoning else None, at="reasoning.effort")
     enquiry = _enquire(request, body)
     model = answering.desk.orchestrator.abilities.model
     reply = begun(body, chat_id=enquiry.id, created=int(time.time()), model=model)
     if body.stream:
-        return event_stream(answering, enquiry, ResponseEvents(reply))
+        return event_stream(answering, enquiry, ResponseEvents(reply, answering.desk.limits.empty_deltas))
     given = await while_connected(request.receive, answering.answer(enquiry))
     return json_response(finished(reply, given))
 

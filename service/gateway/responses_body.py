@@ -13,6 +13,7 @@ from service.gateway.messages import wrong
 from service.gateway.reading import Body
 from service.gateway.refused import ENGINES_CACHE, NOT_STORED, ONE_TIER, UNTRUE_AFTER_REVISION, without_refused
 from service.gateway.responses_input import Items
+from service.gateway.sampling_body import Effort
 from service.gateway.shaping import MAX_TOOLS, SchemaName, ToolName, tool_of, with_schema, with_tools
 
 _SEND_IT_ALL = f"{NOT_STORED}: send all of it as input"
@@ -26,7 +27,6 @@ REFUSED = {
     "include": "there is nothing to include",
     "top_logprobs": UNTRUE_AFTER_REVISION,
     "max_tool_calls": "tools are called by the caller",
-    "reasoning": "the model's thinking is off",
     "context_management": "a conversation that is too long loses its oldest turns, and the reply says so",
     "service_tier": ONE_TIER,
     "moderation": "every answer is judged here",
@@ -37,7 +37,6 @@ REFUSED = {
 _DEFAULTS = {
     "service_tier": "auto",
     "include": ["reasoning.encrypted_content"],
-    "reasoning": {"effort": "none"},
 }
 
 
@@ -86,9 +85,21 @@ class TextBody(Body):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _refuse(cls, value: Any) -> Any:
         reason = "say in the instructions how long the answer should be"
         return without_refused(value, refused={"verbosity": reason}, defaults={"verbosity": "medium"})
+
+
+class ReasoningBody(Body):
+    """How long the model thinks before it drafts. Its thoughts are not judged, so they do not leave."""
+
+    effort: Effort | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse(cls, value: Any) -> Any:
+        unjudged = dict.fromkeys(("summary", "generate_summary"), "thoughts are not judged, so they do not leave")
+        return without_refused(value, refused=unjudged, defaults={})
 
 
 class ResponseStreamOptions(Body):
@@ -107,6 +118,7 @@ class ResponsesBody(Body):
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, gt=0, le=1)
     text: TextBody = TextBody()
+    reasoning: ReasoningBody | None = None
     tools: list[FunctionTool] | None = Field(default=None, max_length=MAX_TOOLS)
     tool_choice: FunctionChoice = None
     parallel_tool_calls: bool | None = None
@@ -121,7 +133,7 @@ class ResponsesBody(Body):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _refuse(cls, value: Any) -> Any:
         """Refuse by name what cannot survive, and leave out what says nothing."""
         return without_refused(value, refused=REFUSED, defaults=_DEFAULTS)
 
@@ -133,7 +145,12 @@ def wanted_of(body: ResponsesBody) -> Wanted:
         InvalidRequest: parameters contradict each other.
 
     """
-    sampling = Sampling(temperature=body.temperature, top_p=body.top_p, max_tokens=body.max_output_tokens)
+    sampling = Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p,
+        max_tokens=body.max_output_tokens,
+        reasoning_effort=body.reasoning.effort if body.reasoning else None,
+    )
     return Wanted(sampling, _shape(body))
 
 

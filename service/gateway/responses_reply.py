@@ -35,7 +35,7 @@ class ResponseReply(TypedDict):
     output: list[Json]
     parallel_tool_calls: bool
     previous_response_id: None
-    reasoning: dict[str, None]
+    reasoning: dict[str, str | None]
     store: bool
     temperature: float | None
     text: Json
@@ -65,7 +65,7 @@ def begun(body: ResponsesBody, *, chat_id: str, created: int, model: str) -> Res
         "output": [],
         "parallel_tool_calls": body.parallel_tool_calls is not False,
         "previous_response_id": None,
-        "reasoning": {"effort": None, "summary": None},
+        "reasoning": {"effort": body.reasoning.effort if body.reasoning else None, "summary": None},
         "store": False,
         "temperature": body.temperature,
         "text": {"format": _format(body)},

@@ -16,6 +16,7 @@ class ResponseEvents:
     """Writes the events of one stream; they are numbered from 0."""
 
     begun: ResponseReply
+    empty_deltas: bool = False
     numbers: Iterator[int] = field(default_factory=count)
 
     def opening(self) -> Iterator[bytes]:
@@ -24,7 +25,9 @@ class ResponseEvents:
         yield self._event("response.in_progress", response=self.begun)
 
     def silence(self) -> bytes:
-        """A comment, which clients skip."""
+        """A comment, which clients skip, or once more that the answer is being made."""
+        if self.empty_deltas:
+            return self._event("response.in_progress", response=self.begun)
         return sse.comment("checking")
 
     def answer(self, given: Given) -> Iterator[bytes]:

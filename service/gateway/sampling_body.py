@@ -10,6 +10,7 @@ from service.gateway.bodies import Terms
 from service.gateway.reading import Body
 
 _INT64 = 2**63
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
 def _listed(value: object) -> object:

@@ -29,7 +29,9 @@ async def complete(request: Request) -> Response:
     check_model(request, body.model)
     enquiry = _enquire(request, body)
     if body.stream:
-        chunks = TextChunks(enquiry.id, answering.desk.orchestrator.abilities.model, usage=body.wants_usage)
+        desk = answering.desk
+        model, empty_deltas = desk.orchestrator.abilities.model, desk.limits.empty_deltas
+        chunks = TextChunks(enquiry.id, model, usage=body.wants_usage, empty_deltas=empty_deltas)
         return event_stream(answering, enquiry, chunks)
     given = await while_connected(request.receive, answering.answer(enquiry))
     return json_response(text_completion_reply(given))

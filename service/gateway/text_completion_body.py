@@ -45,5 +45,5 @@ class TextCompletionBody(SamplingBody):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _refuse(cls, value: Any) -> Any:
         return without_refused(value, refused=REFUSED, defaults=_DEFAULTS)

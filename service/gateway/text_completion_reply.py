@@ -59,6 +59,7 @@ class TextChunks:
     chat_id: str
     model: str
     usage: bool
+    empty_deltas: bool = False
     created: int = field(default_factory=lambda: int(time.time()))
 
     def opening(self) -> tuple[bytes]:
@@ -66,8 +67,8 @@ class TextChunks:
         return (self._chunk(""),)
 
     def silence(self) -> bytes:
-        """A comment, which clients skip."""
-        return sse.comment("checking")
+        """A comment, which clients skip, or a chunk that says nothing."""
+        return self._chunk("") if self.empty_deltas else sse.comment("checking")
 
     def answer(self, given: Given) -> Iterator[bytes]:
         """The released text, the end, the usage if it was asked for."""

@@ -14,6 +14,7 @@ class Abilities:
     """What an engine was found to do when it was probed.
 
     `context_tokens` is the longest prompt and reply together. `checkpoint_digest` is empty where it is not known.
+    `reasoning`: the model can think before it drafts, and is told how long.
     """
 
     model: str
@@ -23,6 +24,7 @@ class Abilities:
     cached_tokens: bool
     checkpoint_digest: str = ""
     demonstration: bool = False
+    reasoning: bool = False
 
 
 class Engine(Protocol):

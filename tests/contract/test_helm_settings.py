@@ -38,7 +38,7 @@ SECRETS = {
     "CLINALIGN_API_KEYS": "ward:a-long-random-key",
     "CLINALIGN_REDIS_URL": "redis://:word@redis:6379/0",
     "CLINALIGN_UPSTREAM_KEY": "upstream-key",
-    "CLINALIGN_AUDIT_KEY": "audit-key",
+    "CLINALIGN_AUDIT_KEY": "a-long-audit-key",
     "VALKEY_PASSWORD": "word",
     "POD_NAME": "demo-0",
 }

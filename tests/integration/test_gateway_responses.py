@@ -158,8 +158,8 @@ async def test_calls_that_fail_their_verdicts_do_not_leave() -> None:
     fake = FakeDesk(plays("", tool_calls=(CALL,), passes=lambda answer: "find_clinic" not in answer), tenants=tenants)
     async with client_of(fake) as client:
         for stream in (False, True):
-            reply = await client.post(PATH, json={"input": QUESTION, "stream": stream})
-            assert b"find_clinic" not in reply.content
+            reply = await client.post(PATH, json={"input": QUESTION, "tools": TOOLS, "stream": stream})
+            assert b'"arguments"' not in reply.content
             assert b'"reason":"content_filter"' in reply.content
 
 
@@ -207,7 +207,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "stored": ({"input": "a", "store": True}, "store"),
     "background": ({"input": "a", "background": True}, "background"),
     "logprobs": ({"input": "a", "include": ["message.output_text.logprobs"]}, "include"),
-    "reasoning effort": ({"input": "a", "reasoning": {"effort": "high"}}, "reasoning"),
+    "reasoning effort": ({"input": "a", "reasoning": {"effort": "high"}}, "reasoning.effort"),
+    "thoughts": ({"input": "a", "reasoning": {"summary": "auto"}}, "reasoning.summary"),
+    "reasoning a word": ({"input": "a", "reasoning": "high"}, "reasoning"),
+    "text a word": ({"input": "a", "text": "json"}, "text"),
     "a built-in tool": ({"input": "a", "tools": [{"type": "web_search"}]}, "tools[0].type"),
     "a choice of no tools": ({"input": "a", "tool_choice": "required"}, "tool_choice"),
     "another tool": (

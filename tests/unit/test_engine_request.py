@@ -98,3 +98,14 @@ def test_a_schema_is_a_strict_response_format_and_goes_before_any_json_object() 
     schema = {"name": "note", "schema": {"type": "object"}, "strict": True}
     assert sent["response_format"] == {"type": "json_schema", "json_schema": schema}
     assert body(shape=Shape(json_object=True))["response_format"] == {"type": "json_object"}
+
+
+def test_how_long_to_think_is_said_in_both_ways_that_servers_know() -> None:
+    kwargs = {"enable_thinking": False, "date": "today"}
+    ask = Ask(Prompt(HELLO), Sampling(reasoning_effort="low"))
+    told = json.loads(completion_body(ask, model="m", extra={"chat_template_kwargs": {**kwargs}}, thinks=True))
+    assert told["reasoning_effort"] == "low"
+    assert told["chat_template_kwargs"] == {"enable_thinking": True, "date": "today"}
+    for unasked in (body(chat_template_kwargs=kwargs), body(sampling=ask.sampling, chat_template_kwargs=kwargs)):
+        assert "reasoning_effort" not in unasked
+        assert unasked["chat_template_kwargs"] == kwargs

@@ -1,0 +1,96 @@
+"""What callers choose of an answer beyond its text: thinking, schemas that an engine refuses, signs of life."""
+
+from dataclasses import replace
+from typing import Any
+
+import openai
+import pytest
+
+from service.domain.completion import Ask, Completion
+from service.domain.errors import EngineRefused
+from service.gateway.desk import Limits
+from tests.fakes import ABILITIES
+from tests.gateway_fakes import CHEST, COUGH, DUTY, GOOD, FakeDesk, client_of, events, is_revision, is_verdict, plays
+from tests.integration.test_gateway_chat import slow
+from tests.integration.test_gateway_openai import MESSAGES, openai_client
+
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "odd", "schema": {"type": "bogus"}}}
+
+
+async def test_the_draft_alone_thinks_as_long_as_it_is_told_to() -> None:
+    fake = FakeDesk(plays("Forbiddenword"))
+    fake.engine.abilities = replace(ABILITIES, reasoning=True)
+    async with openai_client(fake) as client:
+        chat = await client.chat.completions.create(model="fake", messages=MESSAGES, reasoning_effort="low")
+        await client.responses.create(model="fake", input="A cough.", reasoning={"effort": "high"})
+    assert chat.choices[0].message.content == GOOD
+    drafts = [ask for ask in fake.engine.asks if not is_verdict(ask) and not is_revision(ask)]
+    others = [ask for ask in fake.engine.asks if is_verdict(ask) or is_revision(ask)]
+    assert [ask.sampling.reasoning_effort for ask in drafts] == ["low", "high"]
+    assert {ask.sampling.reasoning_effort for ask in others} == {None}
+
+
+async def test_a_model_that_does_not_think_says_so() -> None:
+    async with openai_client(FakeDesk()) as client:
+        with pytest.raises(openai.BadRequestError, match="does not think first") as refused:
+            await client.chat.completions.create(model="fake", messages=MESSAGES, reasoning_effort="low")
+        assert (await client.chat.completions.create(model="fake", messages=MESSAGES, reasoning_effort="none")).id
+    assert refused.value.param == "reasoning_effort"
+
+
+def refuses(ask: Ask) -> Completion:
+    if ask.prompt.shape.schema and "bogus" in ask.prompt.shape.schema:
+        raise EngineRefused("the engine answered 400", status=400)
+    played: Any = plays()(ask)
+    return Completion(**{name: getattr(played, name) for name in Completion.__slots__})
+
+
+async def test_a_schema_that_the_engine_refuses_is_a_400_that_names_it() -> None:
+    async with client_of(FakeDesk(refuses)) as client:
+        plain = await client.post("/v1/chat/completions", json={**COUGH, "response_format": SCHEMA})
+        stream = await client.post("/v1/chat/completions", json={**COUGH, "response_format": SCHEMA, "stream": True})
+    assert (plain.status_code, plain.json()["error"]["param"]) == (400, "response_format")
+    assert events(stream.content)[-1][1]["error"]["param"] == "response_format"
+
+
+async def test_who_is_in_danger_is_answered_whatever_the_schema() -> None:
+    async with client_of(FakeDesk(refuses)) as client:
+        reply = await client.post("/v1/chat/completions", json={**CHEST, "response_format": SCHEMA})
+    assert (reply.status_code, reply.json()["choices"][0]["finish_reason"]) == (200, "content_filter")
+    assert DUTY in reply.text
+
+
+async def test_a_request_that_is_refused_with_or_without_its_schema_is_the_tenants_policy() -> None:
+    def always(_: Ask) -> Completion:
+        raise EngineRefused("the engine answered 400", status=400)
+
+    async with client_of(FakeDesk(always)) as client:
+        reply = await client.post("/v1/chat/completions", json={**COUGH, "response_format": SCHEMA})
+    assert (reply.status_code, reply.json()["clinalign"]["outcome_reason"]) == (200, "engine_failed")
+
+
+WAYS = {
+    "chat completions": ("/v1/chat/completions", COUGH),
+    "completions": ("/v1/completions", {"prompt": "A cough."}),
+    "responses": ("/v1/responses", {"input": "A cough."}),
+}
+
+
+@pytest.mark.parametrize(("path", "body"), WAYS.values(), ids=WAYS.keys())
+@pytest.mark.parametrize("empty_deltas", [False, True], ids=["comments", "empty deltas"])
+async def test_a_waiting_stream_is_kept_alive_in_the_style_that_is_set(
+    path: str, body: dict[str, Any], empty_deltas: bool
+) -> None:
+    fake = FakeDesk(slow(0.1, plays()), limits=Limits(keep_alive_s=0.02, empty_deltas=empty_deltas))
+    async with client_of(fake) as client:
+        told = events((await client.post(path, json={**body, "stream": True})).content)
+    comments = [event for event in told if event[0] == ":"]
+    waited = [data for _, data in told if isinstance(data, dict) and _says_nothing(data)]
+    assert (len(comments) == 0, len(waited) >= 4) == (empty_deltas, empty_deltas)
+
+
+def _says_nothing(data: dict[str, Any]) -> bool:
+    if data.get("type") == "response.in_progress":
+        return True
+    choices = data.get("choices") or [{}]
+    return "" in (choices[0].get("text"), choices[0].get("delta", {}).get("content"))
