@@ -13,6 +13,17 @@ SAFE_MESSAGES = {
     "If you feel very unwell or are getting worse, get medical help now.",
     "es": "No puedo darle una respuesta que haya superado las comprobaciones de seguridad. Consulte a un médico, "
     "enfermero o farmacéutico. Si se encuentra muy mal o empeora, busque atención médica ahora.",
+    "fr": "Je ne peux pas vous donner une réponse qui ait passé les contrôles de sécurité. Demandez à un médecin, à un "
+    "infirmier ou à un pharmacien. Si vous vous sentez très mal ou si cela s'aggrave, consultez tout de suite.",
+    "de": "Ich kann Ihnen keine Antwort geben, die die Sicherheitsprüfungen bestanden hat. Fragen Sie einen Arzt, "
+    "eine Pflegekraft oder einen Apotheker. Wenn es Ihnen sehr schlecht geht oder schlechter wird, holen Sie sofort "
+    "ärztliche Hilfe.",
+    "pt": "Não posso dar-lhe uma resposta que tenha passado nas verificações de segurança. Fale com um médico, "
+    "enfermeiro ou farmacêutico. Se se sentir muito mal ou estiver a piorar, procure ajuda médica agora.",
+    "ru": "Я не могу дать ответ, прошедший проверку безопасности. Обратитесь к врачу, медсестре или фармацевту. "
+    "Если вам очень плохо или становится хуже, немедленно обратитесь за медицинской помощью.",
+    "hi": "मैं आपको ऐसा उत्तर नहीं दे सकता जो सुरक्षा जाँच में पास हुआ हो। कृपया डॉक्टर, नर्स या फार्मासिस्ट से पूछें। "
+    "अगर आपकी तबीयत बहुत खराब है या बिगड़ रही है, तो अभी चिकित्सा सहायता लें।",
     "zh": "我无法给您一个通过安全检查的回答。请咨询医生、护士或药剂师。如果您感觉非常不适或病情加重，请立即就医。",  # noqa: RUF001 - Chinese
     "ar": "لا أستطيع أن أقدم لك إجابة اجتازت فحوص السلامة. يرجى سؤال طبيب أو ممرض أو صيدلي. "
     "إذا كنت تشعر بتوعك شديد أو كانت حالتك تسوء، فاطلب المساعدة الطبية الآن.",

@@ -1,6 +1,7 @@
 """The steps that need no model: scenario, retrieve, rubric, fit and release."""
 
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -317,6 +318,8 @@ def test_a_tool_call_in_place_of_json_leaves_with_the_dutys_words() -> None:
 
 
 def test_the_safe_message_speaks_the_persons_language() -> None:
+    advised = {file.name.removesuffix(".yaml") for file in (files("service.pipeline.screen") / "advice").iterdir()}
+    assert advised <= release.SAFE_MESSAGES.keys()
     spanish = replace(assessment(), language="es")
     assert let_go(spanish, None).text == release.SAFE_MESSAGES["es"]
     assert let_go(replace(assessment(), language="xx"), None).text == release.SAFE_MESSAGES["en"]

@@ -15,7 +15,7 @@ const REASONS = {
   nothing_retrieved: "No principles could be found to hold it to.",
   empty_draft: "The model wrote nothing.",
   red_flag_contradicted: "It spoke against the advice for a warning sign.",
-  does_not_fit: "The message is longer than the model can read.",
+  does_not_fit: "The request does not fit the model: it is too long, or asks for a form that it cannot give.",
   internal: "Something went wrong inside the gateway.",
 };
 
