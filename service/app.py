@@ -27,6 +27,7 @@ from service.gateway.account import salted
 from service.gateway.desk import Desk, Tenants
 from service.gateway.desk import Limits as GatewayLimits
 from service.gateway.ports import AnswerCache, Quotas, Repeats
+from service.gateway.protocol import BoundedProtocol
 from service.gateway.server import Server
 from service.gateway.web import create_web
 from service.observability.logs import event, on_loop_error, set_up
@@ -147,6 +148,7 @@ async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]
         access_log=False,
         server_header=False,
         ws="none",
+        http=BoundedProtocol,
         lifespan="off",
     )
     server = Server(config, doors=gateway.web.state.doors, drain_s=settings.drain_s)
@@ -251,6 +253,7 @@ def _gateway_limits(settings: Settings) -> GatewayLimits:
     return GatewayLimits(
         max_body_bytes=settings.max_body_bytes,
         max_running=settings.max_running,
+        cors_origins=settings.cors_origins,
         max_queued=settings.max_queued,
         keep_alive_s=settings.keep_alive_s,
         empty_deltas=settings.keep_alive_style == "delta",

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     keep_alive_s: float = Field(default=10, gt=0, lt=60, description="Pause between keep-alives of a waiting stream.")
     keep_alive_style: Literal["comment", "delta"] = Field(
         default="comment", description="Empty deltas are for clients that stumble over comments."
+    )
+    cors_origins: tuple[Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")], ...] = Field(
+        default=(), description="Pages of these origins may ask from a browser; none may unless set."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Lowest level logged.")
 

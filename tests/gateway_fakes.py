@@ -31,6 +31,7 @@ from service.domain.conversation import Conversation, Role, ToolCall
 from service.domain.enquiry import Audience, Tenant
 from service.domain.errors import StoreError
 from service.gateway.desk import Desk, Limits, Tenants
+from service.gateway.protocol import BoundedProtocol
 from service.gateway.web import create_web
 from service.observability.metrics import Metrics
 from service.pipeline.judge import ModelJudge
@@ -193,7 +194,7 @@ async def serving(web: FastAPI) -> AsyncIterator[str]:
     """The application behind a real uvicorn on a loopback port: its address."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", ws="none")
+        config = uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", ws="none", http=BoundedProtocol)
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:

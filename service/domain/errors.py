@@ -6,7 +6,9 @@ GatewayError
  │    ├── Unauthorised          401  no key, or one that is not known
  │    ├── NotFound              404
  │    ├── Conflict              409  an idempotency key met another body
+ │    ├── SlowRequest           408
  │    ├── TooLarge              413
+ │    ├── HeadTooLarge          431  address and headers
  │    └── QuotaExceeded         429  `retry_after_s` says when
  ├── Overloaded              503  the gateway is full or draining
  ├── StoreError              503  the principles or their index cannot be used
@@ -53,6 +55,14 @@ class Conflict(RequestError):
 
 class TooLarge(RequestError):
     """The body is larger than the limit."""
+
+
+class SlowRequest(RequestError):
+    """The request did not come whole in time."""
+
+
+class HeadTooLarge(RequestError):
+    """The address and the headers are larger than the limit."""
 
 
 class QuotaExceeded(RequestError):

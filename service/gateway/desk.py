@@ -17,12 +17,14 @@ class Limits:
     """How much the gateway takes on, how long it works at it, and how its streams are kept alive."""
 
     max_body_bytes: int = 1_048_576
+    max_body_s: float = 60.0
     max_running: int = 64
     max_queued: int = 128
     keep_alive_s: float = 10.0
     empty_deltas: bool = False
     deadline_ms: int = 120_000
     max_revisions: int = 2
+    cors_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

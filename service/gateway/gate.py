@@ -19,6 +19,7 @@ class Gate:
         self._running = running
         self._queued = queued
         self._inside = 0
+        self._waiting = 0
         self._metrics = metrics
 
     def revisions(self, most: int) -> int:
@@ -26,8 +27,9 @@ class Gate:
 
         One answer less well mended costs a person less than one that is not given.
         """
-        waiting = max(0, self._inside - self._running)
-        return min(most, 2 * most * (self._queued - waiting) // self._queued) if waiting else most
+        if not self._waiting or not self._queued:
+            return most
+        return max(0, min(most, 2 * most * (self._queued - self._waiting) // self._queued))
 
     @contextmanager
     def ticket(self) -> Iterator[None]:
@@ -62,9 +64,12 @@ class Gate:
                 self._room.release()
 
     async def _wait(self, deadline: Deadline) -> bool:
-        with self._metrics.waiting.track_inprogress():
-            try:
+        self._waiting += 1
+        try:
+            with self._metrics.waiting.track_inprogress():
                 async with asyncio.timeout(deadline.remaining()):
                     return await self._room.acquire()
-            except TimeoutError:
-                return False
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1

@@ -1,8 +1,11 @@
 """The web application: routes, what every request passes, and errors as replies."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Lifespan
 
 from service.domain.errors import GatewayError
@@ -27,12 +30,20 @@ from service.gateway.gate import Gate
 from service.gateway.middleware.body_limit import BodyLimit
 from service.gateway.middleware.drain import Drain
 from service.gateway.middleware.edge import Edge
+from service.gateway.middleware.head_limit import HeadLimit
 from service.gateway.middleware.idempotency import Idempotency
 from service.gateway.middleware.tenancy import Tenancy
 
 _ABOUT = (
     "Every answer is drafted, judged against clinical principles, revised where it falls short, and carries the proof."
 )
+# For pages of the origins that are set: their scripts may ask with a key of theirs, and never with a cookie.
+_CORS: dict[str, Any] = {
+    "allow_methods": ["GET", "POST"],
+    "allow_headers": ["*"],
+    "allow_credentials": False,
+    "expose_headers": ["x-request-id", "retry-after", "idempotent-replayed"],
+}
 _ROUTERS = (
     chat.router,
     openai.router,
@@ -69,8 +80,11 @@ def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> Fast
         web.include_router(router)
     web.openapi = openapi_of(web)  # type: ignore[method-assign]
     web.add_middleware(Idempotency, repeats=desk.repeats)  # the innermost; the last added is the outermost
-    web.add_middleware(BodyLimit, most=desk.limits.max_body_bytes)
+    web.add_middleware(BodyLimit, most=desk.limits.max_body_bytes, within_s=desk.limits.max_body_s)
     web.add_middleware(Tenancy, tenants=desk.tenants)
+    web.add_middleware(HeadLimit)
+    if desk.limits.cors_origins:
+        web.add_middleware(CORSMiddleware, allow_origins=desk.limits.cors_origins, **_CORS)
     web.add_middleware(Drain, doors=web.state.doors)
     web.add_middleware(Edge, metrics=desk.metrics)
     return web

@@ -101,7 +101,7 @@ def test_a_schema_is_a_strict_response_format_and_goes_before_any_json_object() 
 
 
 def test_how_long_to_think_is_said_in_both_ways_that_servers_know() -> None:
-    kwargs = {"enable_thinking": False, "date": "today"}
+    kwargs: dict[str, Any] = {"enable_thinking": False, "date": "today"}
     ask = Ask(Prompt(HELLO), Sampling(reasoning_effort="low"))
     told = json.loads(completion_body(ask, model="m", extra={"chat_template_kwargs": {**kwargs}}, thinks=True))
     assert told["reasoning_effort"] == "low"
