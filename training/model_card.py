@@ -48,8 +48,9 @@ words and no public data set is in it.
 ## Figures
 
 {engine}; {count} held-out dialogues of each kind, seed {seed_evaluation}. Held out are a tenth of all words that
-fill slots, of invented words and of the wordings of questions, and one labelled query in four. In the last
-column the topic is one of these principles, which training never drew: {held_out}. Shares with counts and Wilson's 95 % intervals.
+fill slots, of invented words and of the wordings of questions, and one labelled query in four. In the last column
+the topic is one of these principles, which training never drew: {held_out}. Shares with counts and Wilson's 95 %
+intervals.
 
 | | trained principles | held-out principles |
 |---|---|---|
