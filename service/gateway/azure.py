@@ -1,14 +1,18 @@
-"""Azure's paths for chat completions: the deployment in the path is the model, and an api-version must be given."""
+"""Azure's paths for completions and embeddings: the deployment is the model, and an api-version must be given."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.domain.errors import InvalidRequest
 from service.gateway.documented import documented
+from service.gateway.embeddings import EmbeddingsBody, EmbeddingsReply, encode
 from service.gateway.openai import answer_completion
 from service.gateway.openai_body import CompletionBody
 from service.gateway.openai_reply import CompletionReply
 from service.gateway.reading import read
+from service.gateway.text_completion import answer_prompt
+from service.gateway.text_completion_body import TextCompletionBody
+from service.gateway.text_completion_reply import TextCompletionReply
 
 router = APIRouter(prefix="/openai/deployments/{deployment}", tags=["openai"])
 API_VERSION = "api-version"
@@ -16,7 +20,7 @@ _QUERY = {
     "name": API_VERSION,
     "in": "query",
     "required": True,
-    "description": "Any version: there is one interface here, and it is that of POST /v1/chat/completions.",
+    "description": "Any version: there is one interface here, and it is that of the same path under /v1.",
     "schema": {"type": "string", "minLength": 1},
 }
 
@@ -24,11 +28,28 @@ _QUERY = {
 @router.post("/chat/completions", **documented(CompletionReply, CompletionBody, stream=True, parameters=(_QUERY,)))
 async def complete(request: Request, deployment: str) -> Response:
     """Answer as POST /v1/chat/completions does, for clients that are set up for Azure."""
+    _check_version(request)
+    return await answer_completion(request, await read(request, CompletionBody), model=deployment)
+
+
+@router.post("/completions", **documented(TextCompletionReply, TextCompletionBody, stream=True, parameters=(_QUERY,)))
+async def complete_text(request: Request, deployment: str) -> Response:
+    """Answer as POST /v1/completions does."""
+    _check_version(request)
+    return await answer_prompt(request, await read(request, TextCompletionBody), model=deployment)
+
+
+@router.post("/embeddings", **documented(EmbeddingsReply, EmbeddingsBody, parameters=(_QUERY,)))
+async def embed(request: Request, deployment: str) -> Response:
+    """Encode as POST /v1/embeddings does."""
+    _check_version(request)
+    return await encode(request, await read(request, EmbeddingsBody), model=deployment)
+
+
+def _check_version(request: Request) -> None:
     if not request.query_params.get(API_VERSION):
         raise InvalidRequest(
             f"{API_VERSION}: is missing from the address: add ?{API_VERSION}=2024-10-21",
             param=API_VERSION,
             code="missing_api_version",
         )
-    body = await read(request, CompletionBody)
-    return await answer_completion(request, body, model=deployment)

@@ -19,10 +19,10 @@ from service.gateway.messages import wrong
 from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.ports import Embedder
 from service.gateway.reading import Body, read
+from service.gateway.served_model import ALIASES
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 MAX_INPUTS = 256
-_ALIASES = frozenset({"clinalign", "default"})
 _STRINGS = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MAX_INPUTS}
 
 
@@ -78,15 +78,20 @@ class EmbeddingsReply(TypedDict):
 @router.post("/embeddings", **documented(EmbeddingsReply, EmbeddingsBody))
 async def embed(request: Request) -> Response:
     """Encode texts. Nothing is generated, so there is nothing to judge."""
-    desk = answering_of(request).desk
     body = await read(request, EmbeddingsBody)
-    _check(body, desk.embedder)
+    return await encode(request, body, model=body.model)
+
+
+async def encode(request: Request, body: EmbeddingsBody, *, model: str | None) -> Response:
+    """The vectors of this model."""
+    desk = answering_of(request).desk
+    _check(body, desk.embedder, model=model)
     await desk.quotas.take(tenant_of(request))
     return json_response(await while_connected(request.receive, _reply(body, desk.embedder)))
 
 
-def _check(body: EmbeddingsBody, embedder: Embedder) -> None:
-    if body.model is not None and body.model != embedder.name and body.model not in _ALIASES:
+def _check(body: EmbeddingsBody, embedder: Embedder, *, model: str | None) -> None:
+    if model is not None and model not in {*ALIASES, embedder.name}:
         raise NotFound(f"no such model: {embedder.name} encodes here", param="model", code="model_not_found")
     if body.dimensions not in {None, embedder.dimension}:
         raise InvalidRequest(f"dimensions: this encoder gives {embedder.dimension}", param="dimensions")

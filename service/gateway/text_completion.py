@@ -24,14 +24,19 @@ router = APIRouter(prefix="/v1", tags=["openai"])
 @router.post("/completions", **documented(TextCompletionReply, TextCompletionBody, stream=True))
 async def complete(request: Request) -> Response:
     """Answer a prompt as OpenAI's completions do, guarded as POST /chat is."""
-    answering = answering_of(request)
     body = await read(request, TextCompletionBody)
-    check_model(request, body.model)
+    return await answer_prompt(request, body, model=body.model)
+
+
+async def answer_prompt(request: Request, body: TextCompletionBody, *, model: str | None) -> Response:
+    """The reply to a prompt for this model, whole or as a stream."""
+    check_model(request, model)
+    answering = answering_of(request)
     enquiry = _enquire(request, body)
     if body.stream:
         desk = answering.desk
-        model, empty_deltas = desk.orchestrator.abilities.model, desk.limits.empty_deltas
-        chunks = TextChunks(enquiry.id, model, usage=body.wants_usage, empty_deltas=empty_deltas)
+        served, empty_deltas = desk.orchestrator.abilities.model, desk.limits.empty_deltas
+        chunks = TextChunks(enquiry.id, served, usage=body.wants_usage, empty_deltas=empty_deltas)
         return event_stream(answering, enquiry, chunks)
     given = await while_connected(request.receive, answering.answer(enquiry))
     return json_response(text_completion_reply(given))

@@ -25,17 +25,21 @@ async def test_azures_client_gets_guarded_answers_streamed_and_not() -> None:
         plain = await client.chat.completions.create(model="fake", messages=MESSAGES)
         stream = await client.chat.completions.create(model="clinalign", messages=MESSAGES, stream=True)
         chunks = [chunk async for chunk in stream]
+        prompted = await client.completions.create(model="fake", prompt="A cough.")
+        vectors = await client.embeddings.create(model="tiny", input="a cough")
         with pytest.raises(openai.NotFoundError) as unknown:
             await client.chat.completions.create(model="other", messages=MESSAGES)
     assert plain.choices[0].message.content == GOOD
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == GOOD
+    assert (prompted.choices[0].text, vectors.data[0].embedding) == (GOOD, [2, 7, 1])
     assert unknown.value.code == "model_not_found"
 
 
+@pytest.mark.parametrize("path", [PATH, PATH.replace("/chat", ""), PATH.replace("chat/completions", "embeddings")])
 @pytest.mark.parametrize("query", ["", "?api-version=", "?version=2024-10-21"])
-async def test_a_missing_api_version_is_named(query: str) -> None:
+async def test_a_missing_api_version_is_named(path: str, query: str) -> None:
     async with client_of(FakeDesk()) as client:
-        reply = await client.post(PATH + query, json=COUGH)
+        reply = await client.post(path + query, json=COUGH)
     error = reply.json()["error"]
     assert (reply.status_code, error["param"], error["code"]) == (400, "api-version", "missing_api_version")
 
