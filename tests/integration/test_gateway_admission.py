@@ -65,6 +65,30 @@ async def test_a_client_that_hangs_up_ends_every_model_call_within_a_second(
         assert b"clinalign_running 0.0" in fake.metrics.exposition()
 
 
+OTHER_WAYS = {
+    "completions": ("/v1/completions", {"prompt": "A cough."}, {}),
+    "responses": ("/v1/responses", {"input": "A cough."}, {}),
+    "azure": ("/openai/deployments/fake/chat/completions?api-version=1", COUGH, {}),
+    "with a key": ("/v1/chat/completions", COUGH, {"idempotency-key": "one"}),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "headers"), OTHER_WAYS.values(), ids=OTHER_WAYS.keys())
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES.keys())
+async def test_so_it_is_on_every_other_way_to_ask(
+    stage: Callable[[Ask], bool], stream: bool, path: str, body: dict[str, Any], headers: dict[str, str]
+) -> None:
+    fake = FakeDesk(hangs_at(stage))
+    async with client_of(fake) as client:
+        asking = asyncio.create_task(client.post(path, json={**body, "stream": stream}, headers=headers))
+        await eventually(lambda: any(stage(ask) for ask in fake.engine.asks) and fake.engine.running > 0)
+        asking.cancel()
+        await asyncio.wait({asking})
+        await eventually(lambda: fake.engine.running == 0)
+        assert fake.engine.cancelled > 0
+
+
 async def test_many_clients_that_hang_up_at_once_leave_nothing_running() -> None:
     fake = FakeDesk(hangs_at(is_verdict))
     async with client_of(fake) as client:
