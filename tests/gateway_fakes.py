@@ -65,8 +65,11 @@ class FakeScreen(Screen):
         pass
 
     def screen(self, conversation: Conversation, *, audience: Audience | None) -> tuple[RedFlag, ...]:
-        found = conversation.question.find("chest pain")
-        return (RedFlag("cardiac", Span(0, found, found + 10), DUTY),) if found >= 0 else ()
+        at = next((n for n, turn in enumerate(conversation.messages) if "chest pain" in turn.content), None)
+        if at is None:
+            return ()
+        found = conversation.messages[at].content.find("chest pain")
+        return (RedFlag("cardiac", Span(at, found, found + 10), DUTY),)
 
     def duty(self, flags: Sequence[RedFlag], *, audience: Audience | None, language: str | None = None) -> str:
         return DUTY if flags else ""

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.domain.enquiry import Enquiry
+from service.domain.errors import InvalidRequest
 from service.gateway.answering import answering_of
 from service.gateway.connected import while_connected
 from service.gateway.dialect import event_stream
@@ -15,7 +16,7 @@ from service.gateway.enquiring import enquire
 from service.gateway.errors import json_response
 from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.reading import read
-from service.gateway.responses_body import ResponsesBody, wanted_of
+from service.gateway.responses_body import ResponsesBody, in_their_words, wanted_of
 from service.gateway.responses_input import joined, turns_of
 from service.gateway.responses_reply import ResponseReply, begun, finished
 from service.gateway.responses_stream import ResponseEvents
@@ -31,16 +32,20 @@ async def respond(request: Request) -> Response:
     body = await read(request, ResponsesBody)
     check_model(request, body.model)
     check_effort(request, body.reasoning.effort if body.reasoning else None, at="reasoning.effort")
-    enquiry = _enquire(request, body)
-    model = answering.desk.orchestrator.abilities.model
-    reply = begun(body, chat_id=enquiry.id, created=int(time.time()), model=model)
+    asked, items = _enquire(request, body)
+    reply = begun(body, chat_id=asked.id, created=int(time.time()), model=answering.desk.orchestrator.abilities.model)
     if body.stream:
-        return event_stream(answering, enquiry, ResponseEvents(reply, answering.desk.limits.empty_deltas))
-    given = await while_connected(request.receive, answering.answer(enquiry))
-    return json_response(finished(reply, given))
+        events = ResponseEvents(reply, items, empty_deltas=answering.desk.limits.empty_deltas)
+        return event_stream(answering, asked, events)
+    try:
+        given = await while_connected(request.receive, answering.answer(asked))
+    except InvalidRequest as error:
+        raise in_their_words(error) from error
+    return json_response(finished(reply, given, items=items))
 
 
-def _enquire(request: Request, body: ResponsesBody) -> Enquiry:
+def _enquire(request: Request, body: ResponsesBody) -> tuple[Enquiry, tuple[int, ...]]:
+    """The enquiry, and the items that its turns began with."""
     enquiry = enquire(
         turns_of(body.input),
         body.clinalign,
@@ -50,4 +55,5 @@ def _enquire(request: Request, body: ResponsesBody) -> Enquiry:
         messages_at="input",
         wanted=wanted_of(body),
     )
-    return replace(enquiry, conversation=joined(enquiry.conversation, instructions=body.instructions))
+    whole = joined(enquiry.conversation, instructions=body.instructions)
+    return replace(enquiry, conversation=whole.conversation), whole.items

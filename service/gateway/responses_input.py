@@ -1,6 +1,7 @@
 """The `input` of POST /v1/responses: a text, or items, become the turns of a conversation."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
@@ -137,20 +138,30 @@ def turns_of(items: Sequence[MessageItem | CallItem | CallOutputItem]) -> list[M
     return turns
 
 
-def joined(conversation: Conversation, *, instructions: str | None) -> Conversation:
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A conversation, and the index of the item that each of its turns began with."""
+
+    conversation: Conversation
+    items: tuple[int, ...]
+
+
+def joined(conversation: Conversation, *, instructions: str | None) -> Joined:
     """With the instructions first, and an assistant's words and calls in one turn, as chat templates have them."""
-    opening = (Message(Role.SYSTEM, instructions),) if instructions else ()
-    return Conversation((*opening, *_together(conversation.messages)))
+    turns = list(_together(conversation.messages))
+    if instructions:
+        turns.insert(0, (0, Message(Role.SYSTEM, instructions)))
+    return Joined(Conversation(tuple(message for _, message in turns)), tuple(index for index, _ in turns))
 
 
-def _together(messages: Sequence[Message]) -> Iterator[Message]:
-    held: Message | None = None
-    for message in messages:
-        if held is not None and message.tool_calls and message.role is held.role and not message.content:
-            held = Message(held.role, held.content, (*held.tool_calls, *message.tool_calls))
+def _together(messages: Sequence[Message]) -> Iterator[tuple[int, Message]]:
+    held: tuple[int, Message] | None = None
+    for index, message in enumerate(messages):
+        if held is not None and message.tool_calls and message.role is held[1].role and not message.content:
+            held = (held[0], replace(held[1], tool_calls=(*held[1].tool_calls, *message.tool_calls)))
             continue
         if held is not None:
             yield held
-        held = message
+        held = (index, message)
     if held is not None:
         yield held

@@ -1,5 +1,6 @@
 """What was given, as OpenAI's response: its items, and the object around them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -79,9 +80,9 @@ def begun(body: ResponsesBody, *, chat_id: str, created: int, model: str) -> Res
     }
 
 
-def finished(begun_as: ResponseReply, given: Given) -> ResponseReply:
-    """The whole object."""
-    reason, reply = _INCOMPLETE.get(given.finish_reason), given.reply
+def finished(begun_as: ResponseReply, given: Given, *, items: Sequence[int]) -> ResponseReply:
+    """The whole object. `items` are the input's items that the conversation's turns began with."""
+    reason, reply = _INCOMPLETE.get(given.finish_reason), _located(given.reply, items)
     return {
         **begun_as,
         "completed_at": None if reason else reply["created"],
@@ -92,6 +93,15 @@ def finished(begun_as: ResponseReply, given: Given) -> ResponseReply:
         "usage": _usage(reply["usage"]),
         "clinalign": reply,
     }
+
+
+def _located(reply: ChatReply, items: Sequence[int]) -> ChatReply:
+    """With every red flag's evidence in the item that holds it, as the caller counts them."""
+    flags = [
+        {**flag, "evidence": {**flag["evidence"], "message": items[flag["evidence"]["message"]]}}
+        for flag in reply["red_flags"]
+    ]
+    return {**reply, "red_flags": flags}  # type: ignore[typeddict-item]
 
 
 def _items(given: Given, *, parallel: bool, whole: bool) -> list[Json]:

@@ -8,6 +8,7 @@ from service.domain.errors import GatewayError
 from service.gateway import sse
 from service.gateway.answering import Given
 from service.gateway.errors import error_reply
+from service.gateway.responses_body import in_their_words
 from service.gateway.responses_reply import Json, ResponseReply, finished
 
 
@@ -16,6 +17,7 @@ class ResponseEvents:
     """Writes the events of one stream; they are numbered from 0."""
 
     begun: ResponseReply
+    items: tuple[int, ...]
     empty_deltas: bool = False
     numbers: Iterator[int] = field(default_factory=count)
 
@@ -32,14 +34,14 @@ class ResponseEvents:
 
     def answer(self, given: Given) -> Iterator[bytes]:
         """Every item, and the whole object."""
-        whole = finished(self.begun, given)
+        whole = finished(self.begun, given, items=self.items)
         for index, item in enumerate(whole["output"]):
             yield from self._item(item, index)
         yield self._event(f"response.{whole['status']}", response=whole)
 
     def failed(self, error: GatewayError) -> bytes:
         """The error as OpenAI's event, and as the object that clients raise."""
-        said = error_reply(error)["error"]
+        said = error_reply(in_their_words(error))["error"]
         named = {"code": said["code"], "message": said["message"], "param": said["param"]}
         return self._event("error", **named, error=said)
 

@@ -6,8 +6,10 @@ import openai
 import pytest
 from pydantic import BaseModel
 
+from service.domain.completion import Ask, Completion
 from service.domain.conversation import Role, ToolCall
 from service.domain.enquiry import FailurePolicy, Tenant
+from service.domain.errors import EngineRefused
 from service.gateway.desk import Limits, Tenants
 from tests.fakes import hang
 from tests.gateway_fakes import BAD, CHEST, COUGH, DUTY, GOOD, FakeDesk, client_of, events, is_verdict, plays
@@ -128,6 +130,33 @@ async def test_words_and_calls_of_one_turn_stand_in_one_turn() -> None:
     messages = fake.engine.asks[0].prompt.messages
     assert [m.role for m in messages[1:5]] == [Role.USER, Role.ASSISTANT, Role.TOOL, Role.TOOL]
     assert (messages[2].content, len(messages[2].tool_calls)) == ("I look.", 2)
+
+
+async def test_a_red_flag_is_found_where_the_caller_put_it() -> None:
+    calls = [{"type": "function_call", "call_id": c, "name": "find_clinic", "arguments": "{}"} for c in ("a", "b")]
+    outputs = [{"type": "function_call_output", "call_id": c, "output": "1"} for c in ("a", "b")]
+    asked = [{"role": "user", "content": "Hello."}, *calls, *outputs, CHEST["messages"][0]]
+    body = {"input": asked, "instructions": "Be kind."}
+    async with client_of(FakeDesk()) as client:
+        plain = (await client.post(PATH, json=body)).json()["clinalign"]
+        stream = events((await client.post(PATH, json={**body, "stream": True})).content)[-1][1]["response"][
+            "clinalign"
+        ]
+    assert {reply["red_flags"][0]["evidence"]["message"] for reply in (plain, stream)} == {5}
+
+
+async def test_a_schema_that_the_engine_refuses_is_named_as_this_body_names_it() -> None:
+    def refuses(ask: Ask) -> Completion:
+        if ask.prompt.shape.schema:
+            raise EngineRefused("the engine answered 400", status=400)
+        return Completion("Rest.", "stop")
+
+    body = {"input": QUESTION, "text": {"format": {"type": "json_schema", "name": "odd", "schema": {"type": "odd"}}}}
+    async with client_of(FakeDesk(refuses)) as client:
+        plain = await client.post(PATH, json=body)
+        stream = events((await client.post(PATH, json={**body, "stream": True})).content)[-1][1]
+    assert (plain.status_code, plain.json()["error"]["param"]) == (400, "text.format")
+    assert (stream["type"], stream["param"]) == ("error", "text.format")
 
 
 async def test_a_structured_answer_is_parsed_by_the_client() -> None:
