@@ -98,8 +98,8 @@ class ReasoningBody(Body):
     @model_validator(mode="before")
     @classmethod
     def _refuse(cls, value: Any) -> Any:
-        unjudged = dict.fromkeys(("summary", "generate_summary"), "thoughts are not judged, so they do not leave")
-        return without_refused(value, refused=unjudged, defaults={})
+        unjudged = "thoughts are not judged, so they do not leave"
+        return without_refused(value, refused={"summary": unjudged, "generate_summary": unjudged}, defaults={})
 
 
 class ResponseStreamOptions(Body):
