@@ -287,6 +287,7 @@ def _audit_key(settings: Settings) -> bytes:
 
 
 def _tenants(settings: Settings, *, key: bytes) -> Tenants:
+    _refuse_doubles(settings)
     by_key = {
         t.key_sha256: Tenant(
             name=t.name,
@@ -309,6 +310,18 @@ def _tenants(settings: Settings, *, key: bytes) -> Tenants:
     )
     known = {digest: salted(tenant, key=key) for digest, tenant in by_key.items()}
     return Tenants(known, open_to=None if known else salted(everyone, key=key))
+
+
+def _refuse_doubles(settings: Settings) -> None:
+    """Two tenants of one name would share quota and ledger, and of two with one key the second would win."""
+    plain = _plain_keys(settings)
+    names = [t.name for t in settings.tenants] + [name for name, _ in plain]
+    keys = [t.key_sha256 for t in settings.tenants if t.key_sha256]
+    keys += [hashlib.sha256(key.encode()).hexdigest() for _, key in plain]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise SettingsError(f"tenants: {', '.join(twice)} named twice, in [[tenants]] or CLINALIGN_API_KEYS")
+    if len(set(keys)) < len(keys):
+        raise SettingsError("tenants: two of them have the same API key")
 
 
 def _plain_keys(settings: Settings) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from service.domain.deadline import Deadline
 from service.domain.errors import EngineError, EngineGarbled, EngineRefused, InvalidRequest
 from service.pipeline.briefing import brief
 from service.pipeline.ports import Engine
+from service.prompts.thinking import spoken
 
 
 async def draft(
@@ -39,7 +40,7 @@ async def draft(
     if any(call.name not in offered for call in completion.tool_calls):
         raise EngineGarbled("the engine called a tool that it was not offered")
     candidate = Candidate(
-        body=completion.text.strip(),
+        body=spoken(completion.text).strip(),
         duty=assessment.duty,
         tool_calls=completion.tool_calls,
         finish_reason=completion.finish_reason,

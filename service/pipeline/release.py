@@ -49,21 +49,21 @@ def release(assessment: Assessment, best: Judged | None, *, trouble: Reason | No
     leave with whatever leaves, and an answer that goes against them never does.
     """
     line = assessment.enquiry.tenant.release_line
-    if best is None or not best.verdicts:
+    if best is None or not _was_judged(best.verdicts):
         return _without(assessment, trouble or Reason.JUDGE_FAILED)
     if passes(best.verdicts, line=line):
         return _with(assessment, best, outcome=Outcome.RELEASED, reason=None)
     if not _upholds_duty(best.verdicts, duty_id=duty_id):
         return _safe(assessment, Reason.RED_FLAG_CONTRADICTED)
-    reason = trouble or _why(best.verdicts)
+    reason = trouble or Reason.CRITERIA_UNMET
     if assessment.enquiry.tenant.failure_policy is FailurePolicy.RELEASE_FLAGGED:
         return _with(assessment, best, outcome=Outcome.RELEASED_FLAGGED, reason=reason)
     return _without(assessment, reason)
 
 
-def _why(verdicts: tuple[Verdict, ...]) -> Reason:
-    unread = all(v.finding is Finding.UNKNOWN for v in verdicts)
-    return Reason.JUDGE_FAILED if unread else Reason.CRITERIA_UNMET
+def _was_judged(verdicts: tuple[Verdict, ...]) -> bool:
+    """Whether anything is known of it: where every verdict failed, it is unjudged, and unjudged text never leaves."""
+    return any(v.finding is not Finding.UNKNOWN for v in verdicts)
 
 
 def _upholds_duty(verdicts: tuple[Verdict, ...], *, duty_id: str) -> bool:

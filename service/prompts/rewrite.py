@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from service.domain.assessment import Criterion
 from service.domain.conversation import Message, Role
+from service.prompts.thinking import spoken
 from service.prompts.wishes import wishes
 
 _INSTRUCTION = (
@@ -18,7 +19,7 @@ def instruction(targets: Sequence[Criterion]) -> Message:
 
 def read(reply: str, *, duty: str) -> str:
     """The new body: white space trimmed, and the duty's words dropped where the model repeated them."""
-    body = reply.strip()
+    body = spoken(reply).strip()
     if duty and body.startswith(duty):
         body = body[len(duty) :].lstrip()
     return body

@@ -182,3 +182,11 @@ async def test_a_first_question_that_is_refused_does_not_end_the_gateway() -> No
     ):
         await asyncio.sleep(1.0)
         assert await is_ready(running.address)
+
+
+def test_two_apps_with_one_key_stop_the_start() -> None:
+    environment = {**os.environ, "CLINALIGN_API_KEYS": "a:same-key,b:same-key"}
+    run = subprocess.run([CLINALIGN, "serve"], capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert run.returncode == 1
+    assert "the same API key" in " ".join(run.stderr.split())
+    assert "same-key," not in run.stderr

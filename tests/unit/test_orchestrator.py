@@ -309,15 +309,9 @@ async def test_the_policy_holds_when_something_fails_and_the_red_flag_duty_with_
     script: Any, store: Hits | StoreError | None, reason: Reason, question: str, policy: FailurePolicy
 ) -> None:
     made = await answer(script, enquiry(question, policy=policy), store)
-    judge_only = reason is Reason.JUDGE_FAILED
-    if judge_only and question == CHEST:
-        assert (made.outcome, made.reason) == (Outcome.SAFE_MESSAGE, Reason.RED_FLAG_CONTRADICTED)
-    elif judge_only and policy is FailurePolicy.RELEASE_FLAGGED:
-        assert (made.outcome, made.text) == (Outcome.RELEASED_FLAGGED, GOOD)
-    else:
-        expected = Outcome.WITHHELD if policy is FailurePolicy.FAIL_CLOSED else Outcome.SAFE_MESSAGE
-        assert (made.outcome, made.reason) == (expected, reason)
-        assert GOOD not in made.text
+    expected = Outcome.WITHHELD if policy is FailurePolicy.FAIL_CLOSED else Outcome.SAFE_MESSAGE
+    assert (made.outcome, made.reason) == (expected, reason)
+    assert GOOD not in made.text
     assert made.outcome is not Outcome.RELEASED
     assert made.text.startswith(made.assessment.duty)
     assert bool(made.assessment.duty) == (question == CHEST)

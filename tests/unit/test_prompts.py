@@ -13,7 +13,7 @@ from service.domain.completion import TokenProbability
 from service.domain.conversation import Conversation, Message, Role, ToolCall
 from service.domain.enquiry import Audience
 from service.domain.verdict import Presence
-from service.prompts import base, control, digest, edits, rewrite, sentences, verdict
+from service.prompts import base, control, digest, edits, rewrite, sentences, thinking, verdict
 from service.prompts.edits import Edit, EditsRejected, Op
 from service.prompts.wishes import wishes
 
@@ -301,6 +301,22 @@ def test_applied_edits_keep_each_sentence_they_do_not_name(body: list[str], data
     assert [p.strip() for n, p in enumerate(pieces, 1) if n != target] == [
         p.strip() for n, p in enumerate(sentences.split(mended), 1) if n != target
     ]
+
+
+# --- thinking ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Rest.", "Rest."),
+        ("<think>\n\n</think>\n\nRest.", "Rest."),
+        (" <thinking>is it bad?</thinking>Rest. <think>", "Rest. <think>"),
+        ("<think>it never ends", ""),
+        ("Rest. <think>late</think>", "Rest. <think>late</think>"),
+    ],
+    ids=["none", "empty", "long", "unclosed", "later"],
+)
+def test_thoughts_that_open_a_reply_are_not_part_of_the_answer(text: str, said: str) -> None:
+    assert thinking.spoken(text) == said
 
 
 # --- rewrite ----------------------------------------------------------------------------------------------------------

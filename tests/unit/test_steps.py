@@ -261,17 +261,18 @@ def test_an_answer_that_meets_every_weighty_criterion_is_released() -> None:
         (FailurePolicy.RELEASE_FLAGGED, Outcome.RELEASED_FLAGGED, True),
     ],
 )
-@pytest.mark.parametrize(("present", "reason"), [(False, Reason.CRITERIA_UNMET), (None, Reason.JUDGE_FAILED)])
-def test_an_answer_that_fails_meets_the_tenants_policy(
-    policy: FailurePolicy, outcome: Outcome, leaks: bool, present: bool | None, reason: Reason
-) -> None:
-    left = let_go(assessment(policy=policy), judged((HEAVY, present)))
-    assert (left.outcome, left.reason) == (outcome, reason)
+def test_an_answer_that_fails_meets_the_tenants_policy(policy: FailurePolicy, outcome: Outcome, leaks: bool) -> None:
+    left = let_go(assessment(policy=policy), judged((HEAVY, False)))
+    assert (left.outcome, left.reason) == (outcome, Reason.CRITERIA_UNMET)
     assert ("Rest." in left.text) is leaks
 
 
 @pytest.mark.parametrize("policy", list(FailurePolicy))
-@pytest.mark.parametrize("best", [None, Judged(Candidate("Rest."), ())], ids=["none", "no-verdicts"])
+@pytest.mark.parametrize(
+    "best",
+    [None, Judged(Candidate("Rest."), ()), judged((HEAVY, None), (DUTY, None))],
+    ids=["none", "no-verdicts", "all-unknown"],
+)
 def test_what_was_not_judged_never_leaves(policy: FailurePolicy, best: Judged | None) -> None:
     left = let_go(assessment(policy=policy), best, Reason.ENGINE_FAILED)
     assert left.outcome in {Outcome.WITHHELD, Outcome.SAFE_MESSAGE}
@@ -289,7 +290,7 @@ def test_the_red_flag_duty_holds_under_every_policy(policy: FailurePolicy, best:
 @pytest.mark.parametrize("policy", list(FailurePolicy))
 @pytest.mark.parametrize("present", [True, None], ids=["contradicts", "unknown"])
 def test_an_answer_against_the_duty_becomes_the_safe_message(policy: FailurePolicy, present: bool | None) -> None:
-    left = let_go(assessment(policy=policy, duty=FLAG.advice), judged((DUTY, present), duty=FLAG.advice))
+    left = let_go(assessment(policy=policy, duty=FLAG.advice), judged((DUTY, present), (HEAVY, True), duty=FLAG.advice))
     assert (left.outcome, left.reason) == (Outcome.SAFE_MESSAGE, Reason.RED_FLAG_CONTRADICTED)
     assert "Rest." not in left.text
     assert left.text.startswith(FLAG.advice)
