@@ -69,8 +69,9 @@ make install-training
 ```
 
 The run of this edition was stopped and resumed while its data was being improved: about 300 steps were drills in
-copying only, the drills then ran beside the dialogues, and the number of verdicts a draft grew from four to seven. So
-the same TOML from the start gives a similar checkpoint, not this one.
+copying only, the drills then ran beside the dialogues, and the number of verdicts a draft grew from four to seven.
+From step 2,550 on verdicts were balanced within each polarity, and drills paired statements and criteria with their
+sentences. So the same TOML from the start gives a similar checkpoint, not this one.
 
 The last writes the same GGUF to the byte each time; its digest is in `manifest.json`.
 """

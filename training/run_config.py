@@ -38,6 +38,7 @@ class RunConfig:
     trees: int
     tree_tokens: int
     drills: int
+    associations: int
     learning_rate: float
     weight_decay: float
     clip: float

@@ -28,7 +28,7 @@ from training.dialogues import library
 from training.dialogues.dialogue import Source
 from training.dialogues.words import Split
 from training.run_config import RunConfig, Shape
-from training.trees import STAGES, Tree, drill, plant
+from training.trees import STAGES, Tree, association, drill, plant
 
 # Trees are made in pools of this many steps and sorted by length, so that workers wait little for one another.
 _POOL = 4
@@ -264,6 +264,9 @@ def batches(
         for at in range(inside, _POOL):
             rng = random.Random(f"{config.seed}/drill/{rank}/{number}")
             drills = [drill(rng, vocabulary=config.shape.vocabulary) for _ in range(config.drills)]
+            pairs = [(e, p.statement) for p in dialogues.library.trained for e in p.exemplars]
+            drawn = rng.sample(pairs, config.associations)
+            drills += [association(rng, exemplar, statement, tokenizer=tokenizer) for exemplar, statement in drawn]
             yield [*trees[at * config.trees : (at + 1) * config.trees], *drills]
             number += 1
 

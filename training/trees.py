@@ -15,6 +15,8 @@ from tokenizers import Tokenizer
 
 from training.chatml import END, REPLY, SPECIAL, render
 from training.dialogues.dialogue import Dialogue
+from training.dialogues.library import Exemplar
+from training.dialogues.scenes import SLOT
 
 # A verdict is one word: it weighs as much as a sentence. What we say to the model is learnt a little too: it teaches
 # the words, and the list of a draft's sentences teaches copying.
@@ -102,6 +104,16 @@ def drill(rng: random.Random, *, vocabulary: int) -> Tree:
     tree.ends[root] += rng.choice((0, rng.randint(0, 100), rng.randint(0, 700)))
     # Nothing foretells which run comes next, so its first token is not learnt.
     tree.add([piece for first, *rest in runs for piece in (([first], None), (rest, "drill"))], parent=root)
+    return tree
+
+
+def association(rng: random.Random, exemplar: Exemplar, statement: str, *, tokenizer: Tokenizer) -> Tree:
+    """What belongs together, said in a row: a principle's statement or a criterion, and a sentence that does it."""
+    sentence = SLOT.sub("it", rng.choice(exemplar.does))
+    pair = rng.choice(((statement, sentence), (exemplar.criterion.text, sentence), (sentence, exemplar.criterion.text)))
+    first, second = (tokenizer.encode(text, add_special_tokens=False).ids for text in (pair[0] + "\n", pair[1] + END))
+    tree = Tree()
+    tree.add([(list(first), None), (list(second), "drill")], parent=-1)
     return tree
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.domain.assessment import Criterion
+from service.domain.assessment import Criterion, Polarity
 from service.domain.conversation import Message
 from service.prompts import edits, rewrite, verdict
 from training.dialogues.drafts import WEAKENED, Draft, Line, Writer, is_ambiguous
@@ -32,17 +32,26 @@ class Branch:
 def verdicts(
     rng: random.Random, draft: Draft, rubric: Sequence[Exemplar], *, duty: bool, count: int
 ) -> tuple[Branch, ...]:
-    """Up to `count` verdicts, as even between Yes and No as the draft allows."""
+    """Up to `count` verdicts, Yes as often as No for wanted things, and for forbidden ones where the draft does some.
+
+    Else the polarity, or the look of a good draft, would give the answer away.
+    """
     labelled = [(e.criterion, _does(draft, e, duty=duty)) for e in rubric if not is_ambiguous(draft, e)]
     if duty:
         labelled.append((WEAKENED, WEAKENED.id in draft.present))
-    yes, no = ([c for c, label in labelled if label is wanted] for wanted in (True, False))
-    rng.shuffle(yes)
-    rng.shuffle(no)
-    half = min(len(yes), max(count // 2, count - len(no)))
-    asked = [(c, YES) for c in yes[:half]] + [(c, NO) for c in no[: count - half]]
+    rng.shuffle(labelled)
+    asked = []
+    for polarity, most in ((Polarity.MUST, count), (Polarity.MUST_NOT, max(2, count // 3))):
+        yes, no = (
+            [(c, label) for c, label in labelled if label is wanted and c.polarity is polarity]
+            for wanted in (True, False)
+        )
+        few = min(len(yes), len(no), most // 2)
+        asked += yes[:few] + no[: max(few, 1)]
     rng.shuffle(asked)
-    return tuple(Branch("verdict", verdict.instruction(c.text), label, (c.id,)) for c, label in asked)
+    return tuple(
+        Branch("verdict", verdict.instruction(c.text), YES if label else NO, (c.id,)) for c, label in asked[:count]
+    )
 
 
 def _does(draft: Draft, exemplar: Exemplar, *, duty: bool) -> bool:

@@ -85,7 +85,7 @@ class Source:
             return Dialogue(Setting(asked, guide, topic, ""), (whole,))
         setting = Setting(asked, guide, topic, _duty(rng, topic, asked))
         writer = Writer(words, asked, duty=setting.duty)
-        strangers = rng.sample(self.library.trained, 1)
+        strangers = rng.sample(self.library.trained, 3)
         rubric = tuple(dict.fromkeys(e for p in (*guide, *strangers) for e in p.exemplars))
         return Dialogue(setting, (*_good(writer, setting, rubric), *_poor(writer, setting, rubric)))
 

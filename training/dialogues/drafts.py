@@ -194,7 +194,8 @@ def poor(writer: Writer, guide: Sequence[Principle], *, duty: bool) -> Draft:
     rng = writer.rng
     pool = [e for p in guide for e in p.exemplars]
     wanted, forbidden = [e for e in pool if e.wanted], [e for e in pool if not e.wanted]
-    kept = rng.sample(wanted, min(len(wanted), rng.randint(0, 4)))
+    chosen = rng.sample(wanted, min(len(wanted), rng.randint(1, 6)))
+    kept = [e for e in wanted if e in chosen]
     done = rng.sample(forbidden, min(len(forbidden), rng.choice((0, 1, 1, 2))))
     near = [e for e in rng.sample(pool, min(len(pool), rng.choice((0, 1, 2)))) if e.misses and e not in done]
     lines = [*(writer.does(e) for e in (*kept, *done)), *(writer.misses(e) for e in near)]
@@ -202,7 +203,8 @@ def poor(writer: Writer, guide: Sequence[Principle], *, duty: bool) -> Draft:
         lines.append(writer.weakener())
     if rng.random() < 0.1:
         lines.append(writer.boast())
-    rng.shuffle(lines)
+    if rng.random() < 0.5:
+        rng.shuffle(lines)
     end = [writer.closing()] if rng.random() < 0.15 else []
     return Draft((writer.opening(), *lines, *end))
 
