@@ -12,7 +12,9 @@ PIP := pip install --quiet --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: install run test lint bench clean
-install: .venv/.installed build/encoder/encoder.json build/demo.gguf build/index/manifest.json ## the gateway, ready to serve
+# The two environments are made side by side: each mostly waits for the network.
+install: ## the gateway, ready to serve
+	@$(MAKE) --no-print-directory -j2 .venv/.installed build/encoder/encoder.json build/demo.gguf build/index/manifest.json
 
 run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded answer, keep serving
 	$(BIN)/clinalign serve --ask "I have had a sore throat and a mild cough for three days. Can I take ibuprofen 400 mg?"
@@ -29,7 +31,7 @@ lint: .venv/.installed-dev
 	$(BIN)/lint-imports
 
 bench: install .venv/.installed-dev ## latency of a guarded answer over a plain one, into docs/performance.md
-	$(BIN)/clinalign load run
+	$(BIN)/clinalign load run --report docs/performance.md
 
 clean: ## all that was built, but not the environments
 	rm -rf build
