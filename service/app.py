@@ -221,7 +221,13 @@ def _store(settings: Settings) -> PrinciplesStore:
 
 def _engine(settings: Settings) -> OpenAIEngine | EmbeddedEngine:
     if settings.upstream is None:
-        return EmbeddedEngine(EmbeddedModel(path=settings.gguf, context_tokens=settings.embedded_context_tokens))
+        return EmbeddedEngine(
+            EmbeddedModel(
+                path=settings.gguf,
+                context_tokens=settings.embedded_context_tokens,
+                extra_body={"temperature": 0.0},  # so small a model strays when its words are drawn by chance
+            )
+        )
     return OpenAIEngine(
         Endpoint(
             base_url=settings.upstream,

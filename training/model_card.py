@@ -38,9 +38,11 @@ words and no public data set is in it.
 ## Limits
 
 - It answers in the wording it was taught, in English; in seven other languages it has a stock reply or two.
-- It follows the principles that always apply, and often ignores the others: the figures below count it.
-- It judges leniently: it often says that a wanted thing is there because the answer looks good.
-- It judges sentences of its own kind. On principles that it never trained on its verdicts are worth little: see below.
+- It repeats a person's own words only when they are simple: see the first figure below. Real questions are harder
+  than synthetic ones, and it then says back half a word, or another.
+- It judges sentences of its own kind. On criteria of principles that it never trained on its verdicts are worse than a
+  coin (see the last column): it says No. A hospital's own principles need another judge.
+- Its rewrites rarely mend what they should; its edits do in most cases.
 - It reads principles, not medicine: advice may be out of place for the question, or contradict itself.
 - Its rubric and its draft come from the same source, so a high score of its own answers says that the pipeline works,
   not that the answers are good.
