@@ -17,7 +17,7 @@ install: ## the gateway, ready to serve
 	@$(MAKE) --no-print-directory -j2 .venv/.installed build/encoder/encoder.json build/demo.gguf build/index/manifest.json
 
 run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded answer, keep serving
-	$(BIN)/clinalign serve --ask "I have had a sore throat and a mild cough for three days. Can I take ibuprofen 400 mg?"
+	$(BIN)/clinalign serve --ask "My daughter is 4 and weighs 16 kg. How much paracetamol can she have?"
 
 test: install .venv/.installed-dev lint ## every check and test that this machine can run
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
