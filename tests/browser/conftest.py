@@ -22,7 +22,8 @@ _QUIET = [
 ]
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: playwright's loop runs in this thread while it is open, and asyncio's tests need theirs.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = required("chromium")
     with sync_playwright() as playwright:
