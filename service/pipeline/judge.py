@@ -29,6 +29,7 @@ class ModelJudge:
     engine: Engine
     name: str
     threshold: float = 0.5
+    calibrated: bool = False
 
     async def judge(
         self, assessment: Assessment, candidate: Candidate, criteria: Sequence[Criterion]

@@ -25,8 +25,7 @@ from service.domain.errors import EngineError, EngineTimeout, EngineUnavailable,
 from service.domain.verdict import Finding, Verdict, failing, is_better
 from service.observability.logs import failed
 from service.pipeline import draft, fit, release, retrieve, revise, rubric, scenario
-from service.pipeline.judge import ModelJudge
-from service.pipeline.ports import Abilities, Engine, Hits, Principles
+from service.pipeline.ports import Abilities, Engine, Hits, Judge, Principles
 from service.pipeline.screen import Screen, language_spoken
 from service.prompts.base import harmless
 from service.prompts.control import neutralise_tool
@@ -103,7 +102,7 @@ class Orchestrator:
     screen: Screen
     principles: Principles
     engine: Engine
-    judge: ModelJudge
+    judge: Judge
     limits: Limits
     service_version: str
 
@@ -202,7 +201,7 @@ class Orchestrator:
         )
 
     def _notices(self, enquiry: Enquiry) -> frozenset[Notice]:
-        notices = {Notice.JUDGE_UNCALIBRATED}
+        notices = set() if self.judge.calibrated else {Notice.JUDGE_UNCALIBRATED}
         if self.abilities.demonstration:
             notices.add(Notice.DEMONSTRATION_MODEL)
         if enquiry.revisions_reduced:

@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from service.domain.assessment import Retrieved, Scenario
-from service.domain.completion import Ask, Completion
+from service.domain.answer import Candidate
+from service.domain.assessment import Assessment, Criterion, Retrieved, Scenario
+from service.domain.completion import Ask, Completion, Usage
 from service.domain.deadline import Deadline
+from service.domain.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,26 @@ class Engine(Protocol):
 
     async def count_tokens(self, text: str, *, deadline: Deadline) -> int | None:
         """Tokens of the text, or None where the engine has no tokenizer to ask."""
+        ...
+
+
+class Judge(Protocol):
+    """Who says what an answer does of each criterion: the served model, another model, or a small one of our own."""
+
+    @property
+    def name(self) -> str:
+        """Which judge it is, for provenance."""
+        ...
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether its threshold was fitted to people's labels. Provenance warns of one that was not."""
+        ...
+
+    async def judge(
+        self, assessment: Assessment, candidate: Candidate, criteria: Sequence[Criterion]
+    ) -> tuple[tuple[Verdict, ...], Usage]:
+        """One verdict a criterion, in their order, and what the model calls cost. What fails is unknown."""
         ...
 
 
