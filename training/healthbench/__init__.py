@@ -1,0 +1,1 @@
+"""HealthBench: conversations with physicians' criteria and points; graded answers; exact scores; a report."""

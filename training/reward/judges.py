@@ -1,0 +1,39 @@
+"""A served model as the reward's judge: the gateway's own question of one word, put after prompt and answer."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.domain.conversation import Message, Role
+from service.prompts import verdict as words
+from service.prompts.control import neutralise
+from training.models import Model, ModelFailed
+
+_ALTERNATIVES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ModelJudge:
+    """Reads Yes against No from the first token's probabilities, as the gateway does; from `threshold` on it is Yes."""
+
+    model: Model
+    threshold: float = 0.5
+
+    @property
+    def name(self) -> str:
+        """The model's name and the threshold: both change what it says."""
+        return f"{self.model.endpoint.model}@{self.threshold}"
+
+    async def does(self, prompt: Sequence[Message], answer: str, criterion: str) -> bool | None:
+        """Whether the answer does what the criterion names; None where the call failed or nothing could be read."""
+        said = Message(Role.ASSISTANT, neutralise(answer))
+        turns = (*(Message(turn.role, neutralise(turn.content)) for turn in prompt), said, words.instruction(criterion))
+        try:
+            reply = await self.model.ask(
+                turns, temperature=0.0, max_tokens=1, logprobs=True, top_logprobs=_ALTERNATIVES
+            )
+        except ModelFailed:
+            return None
+        if any(not math.isfinite(token.probability) for token in reply.first_token):
+            return None
+        return words.read(reply.first_token, threshold=self.threshold).present
