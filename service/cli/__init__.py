@@ -1,4 +1,6 @@
-"""The command line: `clinalign ...`; other packages join it by the entry point `clinalign.commands`."""
+"""The command line: `clinalign ...`. Other packages join it by entry points: a group of commands of their own under
+`clinalign.commands`, a command of `clinalign evaluate` under `clinalign.evaluations`.
+"""  # noqa: D205 - one sentence too long for one line
 
 import sys
 from contextlib import suppress
@@ -6,7 +8,7 @@ from importlib.metadata import entry_points
 
 from rich.console import Console
 
-from service.cli.commands import commands
+from service.cli.commands import commands, evaluate
 from service.domain.errors import GatewayError
 
 
@@ -15,6 +17,9 @@ def main() -> None:
     for point in entry_points(group="clinalign.commands"):
         with suppress(ModuleNotFoundError):  # the gateway's image ships without training and load tests
             commands.add_typer(point.load(), name=point.name)
+    for point in entry_points(group="clinalign.evaluations"):
+        with suppress(ModuleNotFoundError):
+            evaluate.command(point.name)(point.load())
     try:
         commands()
     except GatewayError as error:
