@@ -27,3 +27,6 @@ if __name__ == "__main__":
     write("gateway", gateway)
     both = resolved("gateway", "dev")
     write("dev", {package: version for package, version in both.items() if package not in gateway})
+    training, aligning = resolved("training"), resolved("training", "align")
+    write("training", training)
+    write("align", {package: version for package, version in aligning.items() if package not in training})

@@ -60,6 +60,45 @@ def evaluate(
     _say(figures, as_json=as_json)
 
 
+@commands.command()
+def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses on the command line
+    queries: Annotated[
+        Path, typer.Argument(help="Unlabelled queries: .jsonl, .csv (also .gz) or .parquet.", exists=True)
+    ],
+    folder: Annotated[Path, typer.Option("--out", help="The run's folder; run again to go on.")] = Path(
+        "build/synthesis"
+    ),
+    field: Annotated[str | None, typer.Option(help="The field with the text; else the usual names.")] = None,
+    url: Annotated[str, typer.Option(help="The server of the model that writes.")] = "http://127.0.0.1:8000/v1",
+    model: Annotated[str, typer.Option(help="Its name. The key is read from CLINALIGN_MODEL_KEY.")] = "default",
+    judge_url: Annotated[str | None, typer.Option(help="The judge's server; the writer's where not given.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Its name. The key is read from CLINALIGN_GRADER_KEY.")] = None,
+    samples: Annotated[int, typer.Option(min=0, max=32, help="Answers that tell which items tell; 0: none.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of rubrics and answers.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first of the queries.")] = None,
+    concurrency: Annotated[int, typer.Option(min=1, max=1024, help="Calls at once, to each server.")] = 32,
+    write_requests: Annotated[
+        Path | None, typer.Option(help="Ask nobody: write what is to be asked next as an OpenAI batch file.")
+    ] = None,
+    read_replies: Annotated[Path | None, typer.Option(help="A batch's output file, to go on from.")] = None,
+    prompt_price: Annotated[float, typer.Option(help="Of a million prompt tokens.")] = 0.0,
+    completion_price: Annotated[float, typer.Option(help="Of a million completion tokens.")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Rubrics for unlabelled queries, from the principles that matter for each: rows for DPO and GRPO."""
+    from training.synthesis import command  # noqa: PLC0415 - the encoder and FAISS
+
+    with command.opened(folder, (url, model), (judge_url or url, judge or model), samples, seed, concurrency) as run:
+        source = command.Source(queries, field, limit)
+        if read_replies is not None:
+            command.take(run, read_replies)
+        if write_requests is not None:
+            command.write_requests(run, source, write_requests)
+        else:
+            command.ask(run, source, concurrency=concurrency)
+        _say(command.finish(run, source, prompt_price, completion_price), as_json=as_json)
+
+
 def _need_torch(command: str) -> None:
     """Training has an environment of its own."""
     if importlib.util.find_spec("torch") is None:

@@ -6,7 +6,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import aiohttp
@@ -43,12 +43,11 @@ class Endpoint:
     key_from: str = "OPENAI_API_KEY"
     concurrency: int = 16
     timeout_s: float = 300.0
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def body(self, messages: Sequence[Message], **sampling: Any) -> dict[str, Any]:
         """The body of one chat completion, as a batch file holds it too."""
         said = [{"role": message.role.value, "content": message.content} for message in messages]
-        return {"model": self.model, "messages": said, **self.extra, **sampling}
+        return {"model": self.model, "messages": said, **sampling}
 
 
 class Model:

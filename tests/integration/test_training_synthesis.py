@@ -1,0 +1,166 @@
+"""Synthesis end to end over HTTP and over batch files; killed at random moments, it ends with the same rows."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.principles_fakes import small_store
+from tests.rubric_model import batch_line, served
+from training.models import Endpoint
+from training.reward.rubric import Rubric
+from training.synthesis.queries import Query, read
+from training.synthesis.run import Prices, Synthesis
+from training.synthesis.steps import Plan
+from training.synthesis.store import StoredPrinciples
+
+ASKED = ("chest pain and jaw pressure", "which dose of medicine", "write a referral letter", "explain in plain words")
+
+
+def _queries(count: int) -> list[Query]:
+    return [Query(f"q{at:03}", f"{ASKED[at % len(ASKED)]} number {at}", "own", at + 1) for at in range(count)]
+
+
+def _plan(url: str, samples: int = 3) -> Plan:
+    endpoint = Endpoint(url, "scripted", concurrency=8)
+    return Plan(endpoint, endpoint, endpoint, samples=samples)
+
+
+def _rows(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+
+
+async def test_a_run_makes_rows_that_name_their_principles_and_cost(tmp_path: Path) -> None:
+    store = StoredPrinciples(small_store(tmp_path / "store"))
+    async with served() as server:
+        run = Synthesis(tmp_path / "run", store, _plan(server.url))
+        await run.run(_queries(20))
+        report = run.finish(_queries(20), prices=Prices(1.0, 2.0))
+        run.close()
+    rows = _rows(tmp_path / "run")
+    assert (report.queries, report.waiting, report.made + sum(report.dropped.values())) == (20, 0, 20)
+    assert len(rows) == report.made > 10
+    assert report.cost == pytest.approx(server.asked * (10 * 1.0 + 5 * 2.0) / 1e6)
+    assert sum(stage["calls"] for stage in report.tokens.values()) == server.asked
+    for row in rows:
+        rubric, extra = Rubric.from_json(row["rubrics"]), row["extra_info"]
+        assert row["prompt"] == [{"role": "user", "content": extra["prompt"][0]["content"]}]
+        assert row["reward_model"]["ground_truth"] == row["rubrics"]
+        assert len(extra["made_from"]) == len(rubric.items) == len(extra["pass_rates"])
+        assert all(0 < rate < 1 for rate in extra["pass_rates"]), "what all or none do teaches nothing"
+        assert {name.split("@")[0] for name in extra["principles"]} >= set(extra["made_from"])
+        assert extra["principles_digest"]
+        assert extra["writer"] == "scripted"
+
+
+async def test_a_finished_run_asks_nothing_again(tmp_path: Path) -> None:
+    store = StoredPrinciples(small_store(tmp_path / "store"))
+    async with served() as server:
+        for _ in range(2):
+            run = Synthesis(tmp_path / "run", store, _plan(server.url))
+            await run.run(_queries(6))
+            run.finish(_queries(6))
+            run.close()
+            asked, server.asked = server.asked, 0
+    assert asked == 0
+
+
+async def test_batch_files_give_the_rows_that_a_server_gives(tmp_path: Path) -> None:
+    store = StoredPrinciples(small_store(tmp_path / "store"))
+    async with served() as server:
+        direct = Synthesis(tmp_path / "direct", store, _plan(server.url))
+        await direct.run(_queries(8))
+        direct.finish(_queries(8))
+        direct.close()
+    batched = Synthesis(tmp_path / "batched", store, _plan("http://127.0.0.1:9/v1"))
+    rounds = 0
+    while requests := list(batched.open_requests(_queries(8))):
+        rounds += 1
+        assert {r["url"] for r in requests} == {"/v1/chat/completions"}
+        assert len({r["custom_id"] for r in requests}) == len(requests)
+        lines = [batch_line(json.loads(json.dumps(request))) for request in requests]
+        random.Random(rounds).shuffle(lines)
+        lines.append({"custom_id": requests[0]["custom_id"], "response": None, "error": {"code": "expired"}})
+        assert batched.take(lines) == (len(requests), 1)
+    batched.finish(_queries(8))
+    batched.close()
+    assert rounds <= 5
+    assert _rows(tmp_path / "batched") == _rows(tmp_path / "direct")
+
+
+async def test_a_server_that_is_gone_leaves_queries_waiting_and_no_row(tmp_path: Path) -> None:
+    store = StoredPrinciples(small_store(tmp_path / "store"))
+    async with served() as server:
+        gone = server.url
+    run = Synthesis(tmp_path / "run", store, _plan(gone))
+    run._send = lambda *_: asyncio.sleep(0, result=False)  # type: ignore[method-assign,assignment]
+    await run.run(_queries(3))
+    report = run.finish(_queries(3))
+    run.close()
+    assert (report.waiting, report.made) == (3, 0)
+
+
+_RUNNER = """
+import asyncio, sys
+from pathlib import Path
+from tests.integration.test_training_synthesis import _plan, _queries
+from tests.principles_fakes import small_store
+from training.synthesis.run import Synthesis
+from training.synthesis.store import StoredPrinciples
+folder, url = Path(sys.argv[1]), sys.argv[2]
+run = Synthesis(folder / "run", StoredPrinciples(small_store(folder / "store")), _plan(url))
+asyncio.run(run.run(_queries(40), in_flight=4))
+run.finish(_queries(40))
+"""
+
+
+async def test_ten_kills_at_random_moments_change_no_row(tmp_path: Path) -> None:
+    rng = random.Random(9)
+    async with served(pause_s=0.004) as server:
+        undisturbed = Synthesis(
+            tmp_path / "whole", StoredPrinciples(small_store(tmp_path / "store")), _plan(server.url)
+        )
+        await undisturbed.run(_queries(40))
+        undisturbed.finish(_queries(40))
+        undisturbed.close()
+        total, kills = server.asked, 0
+        while True:
+            stop_at = server.asked + rng.randint(1, total // 9)
+            worker = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                _RUNNER,
+                str(tmp_path),
+                server.url,
+                env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+            )
+            while worker.returncode is None and (kills >= 10 or server.asked < stop_at):
+                await asyncio.sleep(0.002)
+            if worker.returncode is not None:
+                break
+            worker.send_signal(signal.SIGKILL)
+            await worker.wait()
+            kills += 1
+    assert worker.returncode == 0
+    assert kills == 10
+    assert _rows(tmp_path / "run") == _rows(tmp_path / "whole")
+    names = [json.loads(line)["key"] for line in (tmp_path / "run" / "replies.jsonl").read_text().splitlines()]
+    assert len(names) == len(set(names)) == total
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_queries_are_read_once_each(tmp_path: Path, suffix: str) -> None:
+    texts = ["May I fly?", "May  I fly?", "Is it flu?"]
+    path = tmp_path / f"q{suffix}"
+    if suffix == ".csv":
+        path.write_text("id,question\n" + "".join(f"{at},{text}\n" for at, text in enumerate(texts)))
+    else:
+        path.write_text("".join(json.dumps({"question": text}) + "\n" for text in texts))
+    found = list(read(path))
+    assert [(query.text, query.row) for query in found] == [("May I fly?", 1), ("Is it flu?", 3)]

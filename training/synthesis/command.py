@@ -1,0 +1,93 @@
+"""What `clinalign train synthesize` does, step by step: each function is one thing that a run may be asked for."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from principles_store.paths import Places
+from training.healthbench.records import lines
+from training.models import Endpoint
+from training.synthesis.queries import Query, read
+from training.synthesis.run import Prices, Report, Synthesis
+from training.synthesis.steps import Plan
+from training.synthesis.store import StoredPrinciples
+
+_MODEL_KEY, _JUDGE_KEY = "CLINALIGN_MODEL_KEY", "CLINALIGN_GRADER_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the queries are read from, anew each time: they may be more than fit in memory."""
+
+    path: Path
+    field: str | None
+    limit: int | None
+
+    def queries(self) -> Iterator[Query]:
+        """The queries, in the file's order.
+
+        Raises:
+            BadQueries: a row has no text.
+
+        """
+        return itertools.islice(read(self.path, field=self.field), self.limit)
+
+
+@contextmanager
+def opened(
+    folder: Path, writer: tuple[str, str], judge: tuple[str, str], samples: int, seed: int, concurrency: int
+) -> Iterator[Synthesis]:
+    """A run's folder, held until it ends.
+
+    Raises:
+        JournalBroken: the folder's journal cannot be read, or another run works there.
+        StoreError: the principles or their index cannot be used.
+
+    """
+    writes = Endpoint(*writer, _MODEL_KEY, concurrency)
+    plan = Plan(writes, writes, Endpoint(*judge, _JUDGE_KEY, concurrency), samples=samples, seed=seed)
+    run = Synthesis(folder, StoredPrinciples.open(Places.from_environment()), plan)
+    try:
+        yield run
+    finally:
+        run.close()
+
+
+def take(run: Synthesis, replies: Path) -> None:
+    """Takes a batch's output."""
+    taken, failed = run.take(row for _, row in lines(replies))
+    Console(stderr=True).print(f"{taken} replies taken; {failed} had failed and are asked for again")
+
+
+def write_requests(run: Synthesis, source: Source, path: Path) -> None:
+    """Writes what is to be asked next, for `vllm run-batch -i PATH -o REPLIES --model MODEL` or any batch service."""
+    partial = path.with_suffix(f"{path.suffix}.partial")
+    with partial.open("w", encoding="utf-8") as file:
+        count = sum(
+            bool(file.write(json.dumps(row, ensure_ascii=False) + "\n")) for row in run.open_requests(source.queries())
+        )
+    partial.replace(path)
+    Console(stderr=True).print(f"{count} requests written to {path}")
+
+
+def ask(run: Synthesis, source: Source, *, concurrency: int) -> None:
+    """Asks the servers until nothing is left to ask that they answer."""
+    total = sum(1 for _ in source.queries())
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("queries", total=total)
+        asyncio.run(run.run(source.queries(), in_flight=concurrency, progress=lambda: progress.advance(task)))
+
+
+def finish(run: Synthesis, source: Source, prompt_price: float, completion_price: float) -> dict[str, Any]:
+    """Writes the rows, and says how the run stands."""
+    report: Report = run.finish(source.queries(), prices=Prices(prompt_price, completion_price))
+    (run.folder / "report.json").write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
+    return report.as_dict()

@@ -1,0 +1,190 @@
+"""A synthesis run: queries in; journals of replies, rows of training data, and a report of counts and costs out."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from training.journal import Journal
+from training.models import Endpoint, Model, ModelFailed
+from training.synthesis.checks import Encode
+from training.synthesis.queries import Query
+from training.synthesis.steps import Asked, Done, Dropped, Pending, Plan, Request, Stage, step
+
+ROWS: Final = "rows.jsonl"
+# What a chat completion's JSON holds beside what is read again: dropped, to keep journals small.
+_KEPT: Final = ("choices", "usage")
+
+
+class Reads(Protocol):
+    """The principles' store: what a query is about, and what matters for it."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """Digests and versions, for provenance."""
+        ...
+
+    def asked(self, query: Query) -> Asked:
+        """The query with its scenario and principles."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        """[texts, dimension]: unit vectors."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Of a million tokens, in whatever currency; 0 where the model is one's own."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run stands: `made` rows, `dropped` by reason, `waiting` for replies, and tokens by stage."""
+
+    queries: int
+    made: int
+    dropped: Mapping[str, int]
+    waiting: int
+    tokens: Mapping[str, Mapping[str, int]]
+    cost: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "queries": self.queries,
+            "made": self.made,
+            "dropped": dict(self.dropped),
+            "waiting": self.waiting,
+            "tokens": {stage: dict(counts) for stage, counts in self.tokens.items()},
+            "cost": round(self.cost, 4),
+        }
+
+
+class Synthesis:
+    """One run's folder: `replies.jsonl` is the journal of every model reply; `rows.jsonl` follows from it."""
+
+    def __init__(self, folder: Path, store: Reads, plan: Plan) -> None:
+        self.folder, self.plan = folder, plan
+        self._store = store
+        self._replies = Journal(folder / "replies.jsonl")
+
+    def close(self) -> None:
+        """Lets go of the folder."""
+        self._replies.__exit__(None, None, None)
+
+    async def run(
+        self, queries: Iterable[Query], *, in_flight: int = 32, progress: Callable[[], None] = lambda: None
+    ) -> None:
+        """Asks the plan's servers until every query is done, or its server fails; those go on at the next run."""
+        async with AsyncExitStack() as stack:
+            endpoints = {self.plan.endpoint(stage) for stage in Stage}
+            models = {e: await stack.enter_async_context(Model.at(e)) for e in endpoints}
+            places = asyncio.Semaphore(in_flight)
+
+            async def one(query: Query) -> None:
+                try:
+                    await self._one(self._store.asked(query), models)
+                finally:
+                    places.release()
+                    progress()
+
+            async with asyncio.TaskGroup() as group:
+                for query in queries:
+                    await places.acquire()  # so that no more queries are in memory than are worked on
+                    group.create_task(one(query))
+
+    async def _one(self, asked: Asked, models: Mapping[Endpoint, Model]) -> None:
+        while isinstance(found := self._step(asked), Pending):
+            sent = [self._send(request, models[self.plan.endpoint(request.stage)]) for request in found.requests]
+            if not all(await asyncio.gather(*sent)):
+                return
+
+    async def _send(self, request: Request, model: Model) -> bool:
+        try:
+            answer = await model.send(request.body)
+        except ModelFailed:
+            return False
+        self._keep(request.custom_id, answer)
+        return True
+
+    def open_requests(self, queries: Iterable[Query]) -> Iterator[dict[str, Any]]:
+        """What is to be asked next, as lines of an OpenAI batch file."""
+        for query in queries:
+            if isinstance(found := self._step(self._store.asked(query)), Pending):
+                for request in found.requests:
+                    yield {
+                        "custom_id": request.custom_id,
+                        "method": "POST",
+                        "url": "/v1/chat/completions",
+                        "body": request.body,
+                    }
+
+    def take(self, lines: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
+        """Replies of a batch's output file: how many were taken, and how many had failed and are asked for again."""
+        taken = failed = 0
+        for line in lines:
+            response = line.get("response") or {}
+            body, name = response.get("body"), line["custom_id"]
+            if line.get("error") or response.get("status_code", 200) >= 400 or not isinstance(body, dict):
+                failed += 1
+            elif name not in self._replies:
+                self._keep(name, body)
+                taken += 1
+        return taken, failed
+
+    def finish(self, queries: Iterable[Query], *, prices: Prices | None = None) -> Report:
+        """Writes the rows of all queries that are done, in the queries' order, and reports how the run stands."""
+        dropped: Counter[str] = Counter()
+        total = made = waiting = 0
+        partial = self.folder / f"{ROWS}.partial"
+        with partial.open("w", encoding="utf-8") as file:
+            for query in queries:
+                total += 1
+                match self._step(self._store.asked(query)):
+                    case Done(row):
+                        made += 1
+                        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    case Dropped(reason):
+                        dropped[reason.value] += 1
+                    case Pending():
+                        waiting += 1
+        partial.replace(self.folder / ROWS)
+        tokens = self._tokens()
+        priced = prices or Prices()
+        cost = sum(t["prompt"] * priced.prompt + t["completion"] * priced.completion for t in tokens.values()) / 1e6
+        return Report(total, made, dict(dropped), waiting, tokens, cost)
+
+    def _step(self, asked: Asked) -> Pending | Done | Dropped:
+        return step(asked, self._replies, self.plan, self._encode, facts=self._facts())
+
+    @property
+    def _encode(self) -> Encode:
+        return self._store.encode
+
+    def _facts(self) -> dict[str, str]:
+        return {
+            **self._store.facts,
+            "writer": self.plan.writer.model,
+            "sampler": self.plan.sampler.model if self.plan.samples else "",
+            "judge": self.plan.judge.model if self.plan.samples else "",
+        }
+
+    def _keep(self, name: str, answer: Mapping[str, Any]) -> None:
+        self._replies.append(name, {part: answer[part] for part in _KEPT if part in answer})
+
+    def _tokens(self) -> dict[str, dict[str, int]]:
+        found = {stage.value: {"calls": 0, "prompt": 0, "completion": 0} for stage in Stage}
+        for name, reply in self._replies.items():
+            usage, counts = reply.get("usage") or {}, found[name.split("/")[1]]
+            counts["calls"] += 1
+            counts["prompt"] += int(usage.get("prompt_tokens") or 0)
+            counts["completion"] += int(usage.get("completion_tokens") or 0)
+        return found
