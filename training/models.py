@@ -14,7 +14,6 @@ import aiohttp
 from service.domain.completion import TokenProbability, Usage
 from service.domain.conversation import Message
 
-_TRIES: Final = 5
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 _AGAIN: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
@@ -43,6 +42,7 @@ class Endpoint:
     key_from: str = "OPENAI_API_KEY"
     concurrency: int = 16
     timeout_s: float = 300.0
+    tries: int = 5
 
     def body(self, messages: Sequence[Message], **sampling: Any) -> dict[str, Any]:
         """The body of one chat completion, as a batch file holds it too."""
@@ -86,7 +86,7 @@ class Model:
 
         """
         said = "no try was made"
-        for number in range(_TRIES):
+        for number in range(self.endpoint.tries):
             if number:
                 await asyncio.sleep(_pause(number))
             async with self._places:

@@ -1,5 +1,5 @@
-"""The command line: `clinalign ...`. Other packages join it by entry points: a group of commands of their own under
-`clinalign.commands`, a command of `clinalign evaluate` under `clinalign.evaluations`.
+"""The command line: `clinalign ...`. Other packages join it by entry points of the group `clinalign.commands`: `train`
+names commands of their own, `evaluate.healthbench` a command among those of `evaluate`.
 """  # noqa: D205 - one sentence too long for one line
 
 import sys
@@ -8,18 +8,21 @@ from importlib.metadata import entry_points
 
 from rich.console import Console
 
+from principles_store.cli import commands as principles
 from service.cli.commands import commands, evaluate
 from service.domain.errors import GatewayError
 
 
 def main() -> None:
     """Run the command line; an error that a person can act on is one line, not a trace."""
+    shared = {"evaluate": evaluate, "principles": principles}
     for point in entry_points(group="clinalign.commands"):
         with suppress(ModuleNotFoundError):  # the gateway's image ships without training and load tests
-            commands.add_typer(point.load(), name=point.name)
-    for point in entry_points(group="clinalign.evaluations"):
-        with suppress(ModuleNotFoundError):
-            evaluate.command(point.name)(point.load())
+            group, _, name = point.name.rpartition(".")
+            if group:
+                shared[group].command(name)(point.load())
+            else:
+                commands.add_typer(point.load(), name=name)
     try:
         commands()
     except GatewayError as error:

@@ -98,8 +98,8 @@ async def test_a_server_that_is_gone_leaves_queries_waiting_and_no_row(tmp_path:
     store = StoredPrinciples(small_store(tmp_path / "store"))
     async with served() as server:
         gone = server.url
-    run = Synthesis(tmp_path / "run", store, _plan(gone))
-    run._send = lambda *_: asyncio.sleep(0, result=False)  # type: ignore[method-assign,assignment]
+    endpoint = Endpoint(gone, "scripted", tries=1)
+    run = Synthesis(tmp_path / "run", store, Plan(endpoint, endpoint, endpoint))
     await run.run(_queries(3))
     report = run.finish(_queries(3))
     run.close()

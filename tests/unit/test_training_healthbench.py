@@ -216,5 +216,5 @@ def test_cases_are_read_with_their_theme(tmp_path: Path) -> None:
 
 def test_the_command_joins_the_others_by_its_entry_point() -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
-    module, name = project["entry-points"]["clinalign.evaluations"]["healthbench"].split(":")
+    module, name = project["entry-points"]["clinalign.commands"]["evaluate.healthbench"].split(":")
     assert (cli.healthbench.__module__, cli.healthbench.__name__) == (module, name)

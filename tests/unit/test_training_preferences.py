@@ -1,0 +1,276 @@
+"""From preferences to principles: drafts, the round trip with a reviewer, agreement, distillation, approval."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from principles_store.loading import load_principles
+from principles_store.schema import LEVELS, Dimension
+from service.domain.completion import Usage
+from service.domain.conversation import Message
+from tests.principles_fakes import WordEncoder, write_store
+from training.healthbench.records import BadRow
+from training.journal import Journal
+from training.models import Endpoint, Model, Reply
+from training.preferences import approve, distil, drafting, review
+from training.preferences.agreement import agreement
+from training.preferences.distil import Demand
+from training.preferences.drafting import Item
+from training.preferences.examples import Example, read
+
+ITEMS = (Item("Tells the person to rest.", "must", 5), Item("Names a wrong dose.", "must_not", 9))
+
+
+def _examples(tmp_path: Path, count: int = 3) -> list[Example]:
+    rows = [
+        {"id": f"e{at}", "conversation": f"Question {at}?", "preferred": "Rest.", "other": "Run.", "author": "Dr A"}
+        for at in range(count)
+    ]
+    path = tmp_path / "preferences.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return list(read(path))
+
+
+class Drafter(Model):
+    """Replies with the texts given, in turn."""
+
+    def __init__(self, *texts: str) -> None:
+        self.endpoint = Endpoint("http://127.0.0.1:9/v1", "drafter")
+        self.texts, self.asked = list(texts), list[str]()
+
+    async def ask(self, messages: Sequence[Message], **sampling: Any) -> Reply:
+        self.asked.append(messages[0].content)
+        return Reply(self.texts.pop(0), "stop", Usage())
+
+
+def _reply(items: Sequence[Item] = ITEMS) -> str:
+    return json.dumps({"items": [item.as_dict() for item in items]})
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"conversation": "q", "preferred": "a"}, "'other' is missing"),
+        ({"conversation": "q", "preferred": "a", "other": " "}, "wrong kind"),
+        ({"conversation": [{"role": "assistant", "content": "x"}], "preferred": "a", "other": "b"}, "wrong kind"),
+        ({"conversation": [], "preferred": "a", "other": "b"}, "wrong kind"),
+    ],
+    ids=["missing", "empty", "nobody asked", "no turns"],
+)
+def test_a_preference_that_lacks_something_is_named(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+    (tmp_path / "p.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(BadRow, match=said):
+        list(read(tmp_path / "p.jsonl"))
+
+
+async def test_a_draft_that_cannot_be_read_is_asked_for_again_and_kept_once(tmp_path: Path) -> None:
+    examples = _examples(tmp_path, 2)
+    model = Drafter("nonsense", _reply(), _reply())
+    with Journal(tmp_path / "drafts.jsonl") as drafts:
+        await drafting.draft_all(examples[:1], model, drafts)
+        await drafting.draft_all(examples, model, drafts)
+        assert [drafting.items_of(drafts[name]["items"]) for name in ("e0", "e1")] == [ITEMS, ITEMS]
+        assert len(model.asked) == 3
+        assert "Why, in the clinician's words: (not said)" in model.asked[0]
+
+
+@pytest.mark.parametrize("kind", ["yaml", "csv"])
+def test_a_page_comes_back_as_it_went(tmp_path: Path, kind: str) -> None:
+    rows = [(example, ITEMS) for example in _examples(tmp_path)]
+    path = tmp_path / f"review.{kind}"
+    path.write_text(review.page(rows, as_csv=kind == "csv"))
+    assert review.read(path) == tuple(review.Reviewed(example.id, ITEMS) for example, _ in rows)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=40).filter(str.strip),
+            st.sampled_from(["must", "must_not"]),
+            st.integers(1, 10),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_any_words_survive_the_round_trip(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, int]]
+) -> None:
+    items = tuple(Item(" ".join(text.split()), polarity, weight) for text, polarity, weight in rows)
+    folder = tmp_path_factory.mktemp("page")
+    example = Example("e", (), "p", "o", "", "")
+    object.__setattr__(example, "conversation", _examples(folder, 1)[0].conversation)
+    for kind in ("yaml", "csv"):
+        path = folder / f"review.{kind}"
+        path.write_text(review.page([(example, items)], as_csv=kind == "csv"), encoding="utf-8")
+        assert review.read(path) == (review.Reviewed("e", items),)
+
+
+def test_what_a_reviewer_changed_is_worked_out_and_kept(tmp_path: Path) -> None:
+    examples = _examples(tmp_path)
+    with Journal(tmp_path / "d.jsonl") as drafts, Journal(tmp_path / "a.jsonl") as accepted:
+        for example in examples:
+            drafts.append(example.id, {"items": [item.as_dict() for item in ITEMS]})
+        refined = (Item(ITEMS[0].criterion, "must", 8), Item("Asks about fever.", "must", 6))
+        page = [review.Reviewed("e0", refined), review.Reviewed("e1", ()), review.Reviewed("e2", ITEMS)]
+        counts = review.accept(page, drafts, accepted, author="Dr B")
+        assert counts == {"rubrics": 2, "set_aside": 1, "kept": 2, "changed": 1, "added": 1, "removed": 3}
+        assert accepted["e0/Dr B"]["author"] == "Dr B"
+        assert accepted["e0/Dr B"]["time"].startswith("20")
+        assert review.accept(page, drafts, accepted, author="Dr B")["rubrics"] == 0, "the same page changes nothing"
+        with pytest.raises(review.BadReview, match="e2 was reviewed otherwise by Dr B"):
+            review.accept([review.Reviewed("e2", refined)], drafts, accepted, author="Dr B")
+        with pytest.raises(review.BadReview, match="e9 was never drafted"):
+            review.accept([review.Reviewed("e9", ITEMS)], drafts, accepted, author="Dr B")
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("- id: a\n  items: [{criterion: x, polarity: may, weight: 3}]", "example a, item 1: wants"),
+        ("- id: a\n  items: [{criterion: x, polarity: must, weight: 11}]", "example a, item 1: wants"),
+        ("- items: []", "has no id"),
+        ("- id: a\n- id: a", "comes twice"),
+        ("{}", "should be a list"),
+        ("[", "cannot be read"),
+    ],
+)
+def test_a_page_with_one_thing_wrong_says_where(tmp_path: Path, page: str, said: str) -> None:
+    (tmp_path / "r.yaml").write_text(page)
+    with pytest.raises(review.BadReview, match=said):
+        review.read(tmp_path / "r.yaml")
+
+
+def test_a_row_of_a_spreadsheet_can_set_its_example_aside(tmp_path: Path) -> None:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerows([("id", "keep", "criterion", "polarity", "weight"), ("a", "no", "x", "must", "5")])
+    (tmp_path / "r.csv").write_text(out.getvalue())
+    assert review.read(tmp_path / "r.csv") == (review.Reviewed("a", ()),)
+
+
+def test_two_readers_agreement_is_cohens_kappa() -> None:
+    criteria = [f"c{at}" for at in range(10)]
+    drafts = {"e": {"items": [{"criterion": c} for c in criteria]}}
+    one, other = set(criteria[:6]), set(criteria[:4]) | {"c9"}
+    accepted = [
+        {"id": "e", "items": [{"criterion": c, "weight": 5} for c in kept]} for kept in (sorted(one), sorted(other))
+    ]
+    found = agreement(accepted, drafts)
+    assert (found.examples, found.items, found.weight_gap) == (1, 10, 0)
+    observed, chance = 7 / 10, 0.6 * 0.5 + 0.4 * 0.5
+    assert found.share == pytest.approx(observed)
+    assert found.kappa == pytest.approx((observed - chance) / (1 - chance))
+
+
+def test_one_reader_is_no_agreement() -> None:
+    found = agreement([{"id": "e", "items": []}], {"e": {"items": [{"criterion": "c"}]}})
+    assert (found.examples, found.items, found.share, found.kappa) == (0, 0, None, None)
+
+
+def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+    return np.stack([WordEncoder().encode_one(text) for text in texts])
+
+
+ROUTINE = {d: LEVELS[d][-1] for d in Dimension}
+EMERGENT = {**ROUTINE, Dimension.URGENCY: "emergent"}
+
+
+def test_what_many_clinicians_demand_becomes_one_proposal_of_its_scenario() -> None:
+    demands = [
+        Demand(f"e{at}", f"Dr {at}", "Tells to call emergency services now.", True, 9, EMERGENT) for at in range(4)
+    ]
+    demands += [Demand(f"r{at}", "Dr X", f"word{at} alone{at} here{at}", True, 4, ROUTINE) for at in range(9)]
+    demands += [Demand("o", "Dr Y", "Tells to call emergency services now.", False, 3, EMERGENT)]
+    (first, *_) = distil.distil(demands, encode, support=3, near=0.9)
+    assert (first.examples, first.weight, first.opposed) == (4, 9, 1)
+    assert (first.dimension, first.level) == (Dimension.URGENCY, "emergent")
+
+
+@given(st.integers(0, 40), st.floats(0.1, 0.99))
+def test_every_row_is_in_one_cluster_and_near_its_centre(count: int, near: float) -> None:
+    rng = np.random.default_rng(count)
+    vectors = rng.normal(size=(count, 4)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = distil.clusters(vectors, near=near)
+    assert sorted(row for members in found for row in members) == list(range(count))
+    for centre, *others in found:
+        assert all(vectors[centre] @ vectors[row] >= near - 1e-5 for row in others)
+
+
+def _approved(tmp_path: Path, **changed: Any) -> Path:
+    demands = [Demand(f"e{at}", "Dr", "Asks about fever first.", True, 6, ROUTINE) for at in range(3)]
+    (row,) = yaml.safe_load(distil.page(distil.distil(demands, encode)))
+    row["approve"] = True
+    row["principle"] |= {
+        "id": "uncertainty.reducible.ask-fever",
+        "title": "Ask about fever",
+        "statement": "Ask whether there is a fever.",
+        "rationale": "It decides.",
+        "applies_when": "Someone is ill.",
+        "criteria": [{"id": "asks", "text": "Asks about fever.", "weight": 6, "polarity": "must"}],
+        **changed,
+    }
+    path = tmp_path / "proposals.yaml"
+    path.write_text(yaml.safe_dump([row]))
+    return path
+
+
+def test_an_approved_proposal_enters_a_new_edition_with_its_approver(tmp_path: Path) -> None:
+    store, _ = write_store(tmp_path / "store")
+    (new,) = approve.approved(_approved(tmp_path), author="Dr C")
+    digest = approve.add([new], store, tmp_path / "out", encoder=WordEncoder())
+    principles = {p.id: p for p in load_principles(tmp_path / "out")}
+    assert len(principles) == len(load_principles(store)) + 1
+    assert digest
+    assert "approved by Dr C" in principles[new.id].evidence[-1].name
+    assert "3 clinicians' preferences" in principles[new.id].evidence[-1].name
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"id": "uncertainty.reducible.name-it"}, "names of their own"),
+        ({"title": ""}, "title"),
+        ({"id": "urgency.never.x"}, "not a level"),
+    ],
+)
+def test_a_proposal_that_is_not_complete_is_refused(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(approve.NotApproved, match=said):
+        approve.approved(_approved(tmp_path, **changed), author="Dr C")
+
+
+def test_nothing_is_taken_that_nobody_approved(tmp_path: Path) -> None:
+    path = _approved(tmp_path)
+    path.write_text(path.read_text().replace("approve: true", "approve: false"))
+    with pytest.raises(approve.NotApproved, match="no proposal has approve: yes"):
+        approve.approved(path, author="Dr C")
+
+
+def test_a_changed_principle_must_carry_a_higher_version(tmp_path: Path) -> None:
+    store, _ = write_store(tmp_path / "store")
+    (new,) = approve.approved(_approved(tmp_path), author="Dr C")
+    approve.add([new], store, tmp_path / "second", encoder=None)
+    with pytest.raises(approve.NotApproved, match=r"1\.0\.0 does not rise"):
+        approve.add([new], tmp_path / "second", tmp_path / "third", encoder=None)
+    newer = new.model_copy(update={"version": "1.1.0"})
+    approve.add([newer], tmp_path / "second", tmp_path / "third", encoder=None)
+    assert {p.id: p.version for p in load_principles(tmp_path / "third")}[new.id] == "1.1.0"
+
+
+def test_a_new_principle_that_repeats_another_is_refused(tmp_path: Path) -> None:
+    store, _ = write_store(tmp_path / "store")
+    (new,) = approve.approved(_approved(tmp_path), author="Dr C")
+    twin = new.model_copy(update={"id": "uncertainty.reducible.ask-fever-again"})
+    with pytest.raises(approve.NotApproved, match="says nearly the same"):
+        approve.add([new, twin], store, tmp_path / "out", encoder=WordEncoder())

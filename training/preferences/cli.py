@@ -1,0 +1,161 @@
+"""`clinalign rubrics ...` and `clinalign principles distil|approve`: from preferences to principles, step by step."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+
+from principles_store.encoder import Encoder
+from principles_store.errors import StoreError
+from principles_store.paths import Places
+from principles_store.store import PrinciplesStore
+from training.healthbench.records import BadRow
+from training.journal import Journal, JournalBroken
+from training.models import Endpoint, Model
+from training.preferences import approve as approving
+from training.preferences import distil as distilling
+from training.preferences import review
+from training.preferences.agreement import agreement
+from training.preferences.distil import Demand
+from training.preferences.drafting import draft_all, items_of
+from training.preferences.examples import Example, read
+
+commands = typer.Typer(no_args_is_help=True, help="Rubrics behind clinicians' preferences: draft, review, accept.")
+Folder = Annotated[Path, typer.Option("--folder", help="Where drafts and accepted rubrics are kept.")]
+Author = Annotated[str, typer.Option(help="Who reviewed or approved.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")]
+_FOLDER = Path("build/rubrics")
+_MODEL_KEY = "CLINALIGN_MODEL_KEY"
+
+
+@commands.command("draft")
+def draft(
+    preferences: Annotated[Path, typer.Argument(help="JSONL: conversation, preferred, other, author, why.")],
+    folder: Folder = _FOLDER,
+    url: Annotated[str, typer.Option(help="The server of the model that drafts.")] = "http://127.0.0.1:8000/v1",
+    model: Annotated[str, typer.Option(help=f"Its name. The key is read from {_MODEL_KEY}.")] = "default",
+    concurrency: Annotated[int, typer.Option(min=1, max=512)] = 16,
+    out: Annotated[Path, typer.Option(help="The page to review: .yaml, or .csv for a spreadsheet.")] = Path(
+        "review.yaml"
+    ),
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Draft a rubric for each preference, and write the page that clinicians refine."""
+    with _refusals(), Journal(folder / "drafts.jsonl") as drafts:
+        examples = list(read(preferences))
+        asyncio.run(_drafted(examples, Endpoint(url, model, _MODEL_KEY, concurrency), drafts))
+        rows = [(e, items_of(drafts[e.id]["items"])) for e in examples if e.id in drafts]
+        out.write_text(review.page(rows, as_csv=out.suffix == ".csv"), encoding="utf-8")
+        with Journal(folder / "examples.jsonl") as known:
+            for example in examples:
+                if example.id not in known:
+                    known.append(example.id, {"question": example.question})
+    _say({"page": str(out), "drafted": len(rows), "waiting": len(examples) - len(rows)}, as_json=as_json)
+
+
+@commands.command("accept")
+def accept(
+    page: Annotated[Path, typer.Argument(help="The reviewed page.")],
+    author: Author,
+    folder: Folder = _FOLDER,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a reviewed page's rubrics, with author, time and what was changed."""
+    with _refusals(), Journal(folder / "drafts.jsonl") as drafts, Journal(folder / "accepted.jsonl") as accepted:
+        _say(review.accept(review.read(page), drafts, accepted, author=author), as_json=as_json)
+
+
+@commands.command("agreement")
+def show_agreement(folder: Folder = _FOLDER, *, as_json: AsJson = False) -> None:
+    """How far two readers of the same drafts agree."""
+    with _refusals(), Journal(folder / "drafts.jsonl") as drafts, Journal(folder / "accepted.jsonl") as accepted:
+        _say(asdict(agreement(accepted.values(), drafts)), as_json=as_json)
+
+
+def distil(
+    folder: Folder = _FOLDER,
+    support: Annotated[int, typer.Option(min=2, help="Examples that must stand behind a proposal.")] = 3,
+    out: Annotated[Path, typer.Option(help="The page to approve.")] = Path("proposals.yaml"),
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Propose reusable principles from accepted rubrics, with the rubrics behind each."""
+    places = Places.from_environment()
+    with _refusals(), Journal(folder / "accepted.jsonl") as accepted, Journal(folder / "examples.jsonl") as known:
+        store = PrinciplesStore.open(places.principles, places.encoder, places.index)
+        demands = _demands(list(accepted.values()), known, store)
+        proposals = distilling.distil(demands, _encode(store.encoder), support=support)
+        out.write_text(distilling.page(proposals), encoding="utf-8")
+    _say({"page": str(out), "demands": len(demands), "proposals": len(proposals)}, as_json=as_json)
+
+
+def approve(
+    page: Annotated[Path, typer.Argument(help="The page of proposals, with approve: yes where a person says so.")],
+    author: Author,
+    out: Annotated[Path, typer.Option(help="Folder of the new edition.")] = Path("principles"),
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Take approved proposals into a new edition of the principles."""
+    places = Places.from_environment()
+    with _refusals():
+        new = approving.approved(page, author=author)
+        digest = approving.add(new, places.principles, out, encoder=Encoder.load(places.encoder))
+    _say({"folder": str(out), "added": len(new), "digest": digest}, as_json=as_json)
+
+
+async def _drafted(examples: Sequence[Example], endpoint: Endpoint, drafts: Journal) -> None:
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("rubrics drafted", total=len(examples))
+        async with Model.at(endpoint) as model:
+            await draft_all(examples, model, drafts, progress=lambda: progress.advance(task))
+
+
+def _demands(accepted: Sequence[Any], known: Journal, store: PrinciplesStore) -> list[Demand]:
+    """Every criterion of every accepted rubric, with its question's scenario."""
+    scenarios = {}
+    found = []
+    for one in accepted:
+        if one["id"] not in scenarios:
+            scenarios[one["id"]] = store.consult(str(known[one["id"]]["question"]), limit=1).scenario.labels
+        found += [
+            Demand(one["id"], one["author"], i.criterion, i.polarity == "must", i.weight, scenarios[one["id"]])
+            for i in items_of(one["items"])
+        ]
+    return found
+
+
+def _encode(encoder: Encoder) -> distilling.Encode:
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors: NDArray[np.float32] = encoder.encode(list(texts))
+        return vectors
+
+    return encode
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What a person can mend is one line, not a trace."""
+    try:
+        yield
+    except (BadRow, JournalBroken, review.BadReview, approving.NotApproved, StoreError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"clinalign: {error}", style="bold red", markup=False)
+        raise typer.Exit(1) from error
+
+
+def _say(value: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(value))
+    else:
+        Console().print_json(data=value)
