@@ -1,0 +1,142 @@
+"""An alignment run as its TOML says it: one file, one seed; a key that is not known stops it."""
+
+import hashlib
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+_Section = TypeVar("_Section")
+
+
+class BadRun(ValueError):
+    """The TOML cannot be run; the message names section and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """`rows` is a file of synthesised rows; without it `dialogues` prompts are made by the generator.
+
+    One row in `held_out_one_in` is for evaluation, by a digest of its id, whatever file it comes in.
+    """
+
+    rows: str = ""
+    dialogues: int = 0
+    held_out_one_in: int = 10
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """Who gives the reward: a model by `url`, or, without one, the wordings that the generator knows."""
+
+    url: str = ""
+    model: str = "default"
+    concurrency: int = 32
+    allowed_words: int = 250
+    length_slope: float = 0.5
+    form_weight: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Rollouts:
+    """`samples` answers a prompt, of which SFT takes the best and DPO the best and the worst.
+
+    `url` is a server of the very base checkpoint; without one transformers writes them in this process.
+    """
+
+    samples: int = 4
+    temperature: float = 1.0
+    max_tokens: int = 512
+    batch: int = 8
+    url: str = ""
+    model: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Lora:
+    """Train adapters instead of all weights."""
+
+    rank: int = 16
+    alpha: int = 32
+    targets: str = "all-linear"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One optimiser: `kind` is sft, dpo or grpo; `options` go to TRL's config of that kind as they are."""
+
+    kind: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AlignConfig:
+    """The run. `stages` follow one another, each from the weights of the one before."""
+
+    name: str
+    seed: int
+    base: str
+    stages: tuple[Stage, ...]
+    data: Data = field(default_factory=Data)
+    reward: Reward = field(default_factory=Reward)
+    rollouts: Rollouts = field(default_factory=Rollouts)
+    lora: Lora | None = None
+    text: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps everything; git ignores it."""
+        return Path("build/training") / self.name
+
+    @property
+    def digest(self) -> str:
+        """Of the TOML's text: a run's folder belongs to one."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+KINDS = ("sft", "dpo", "grpo")
+
+
+def read(path: Path) -> AlignConfig:
+    """Reads one TOML.
+
+    Raises:
+        BadRun: a section or a key is missing, not known, or of the wrong kind.
+
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise BadRun(f"{path}: {error}") from error
+    if unknown := sorted(raw.keys() - {"run", "data", "reward", "rollouts", "lora", *KINDS}):
+        raise BadRun(f"{path}: [{unknown[0]}] is not a section of a run")
+    run = raw.get("run", {})
+    if missing := sorted({"name", "seed", "base", "stages"} - run.keys()):
+        raise BadRun(f"{path}: [run] wants {missing[0]}")
+    if not run["stages"] or not set(run["stages"]) <= set(KINDS):
+        raise BadRun(f"{path}: [run] stages: each is one of {', '.join(KINDS)}")
+    return AlignConfig(
+        name=str(run["name"]),
+        seed=int(run["seed"]),
+        base=str(run["base"]),
+        stages=tuple(Stage(kind, raw.get(kind, {})) for kind in run["stages"]),
+        data=_section(Data, raw, "data", path),
+        reward=_section(Reward, raw, "reward", path),
+        rollouts=_section(Rollouts, raw, "rollouts", path),
+        lora=_section(Lora, raw, "lora", path) if "lora" in raw else None,
+        text=text,
+    )
+
+
+def _section(kind: type[_Section], raw: dict[str, Any], name: str, path: Path) -> _Section:
+    given = raw.get(name, {})
+    known = {f.name: type(f.default) for f in fields(kind)}  # type: ignore[arg-type] - each is a dataclass
+    for key, value in given.items():
+        if key not in known:
+            raise BadRun(f"{path}: [{name}] {key} is not known")
+        wanted = known[key]
+        if not isinstance(value, (int, float) if wanted is float else wanted) or isinstance(value, bool):
+            raise BadRun(f"{path}: [{name}] {key} should be {wanted.__name__}")
+    return kind(**given)

@@ -1,0 +1,149 @@
+"""TRL's trainers with our defaults: a model, rows and a stage's options come in; a trainer that resumes goes out.
+
+Dense models are trained by Dr. GRPO with DAPO's wide clip, mixtures of experts by GSPO; any of it can be set otherwise
+in the TOML. TRL's own documentation and the papers behind those names give the reasons.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
+
+from training.align.config import AlignConfig, Lora, Stage
+from training.align.rollouts import Pair
+from training.align.rows import Row, as_columns
+from training.reward.adapters import trl_form_reward, trl_reward
+from training.reward.scorer import Scorer
+
+_DENSE = {
+    "loss_type": "dr_grpo",
+    "scale_rewards": "none",
+    "epsilon_high": 0.28,
+    "mask_truncated_completions": True,
+}
+_MIXTURE = {
+    "loss_type": "grpo",
+    "importance_sampling_level": "sequence",
+    "epsilon": 3e-4,
+    "epsilon_high": 4e-4,
+    "mask_truncated_completions": True,
+}
+
+
+class WholeWeights:
+    """Resumes from weights as `from_pretrained` reads them.
+
+    A trainer's own way to load a checkpoint passes over experts that are stored under other names than they train
+    under, and goes on with fresh ones without a word (transformers, issue 48805).
+    """
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        target = model if model is not None else self.model  # type: ignore[attr-defined]
+        if (Path(resume_from_checkpoint) / "adapter_config.json").exists():
+            super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
+            return
+        saved = AutoModelForCausalLM.from_pretrained(resume_from_checkpoint, dtype=target.dtype)
+        target.load_state_dict(saved.state_dict())
+
+
+class ResumableSFT(WholeWeights, SFTTrainer):
+    """SFT."""
+
+
+class ResumableDPO(WholeWeights, DPOTrainer):
+    """DPO."""
+
+
+class ResumableGRPO(WholeWeights, GRPOTrainer):
+    """GRPO and its kin."""
+
+
+def is_mixture(model: PreTrainedModel) -> bool:
+    """Whether it has experts."""
+    return "num_experts" in model.config.to_dict()
+
+
+def sft(
+    config: AlignConfig, stage: Stage, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair]
+) -> Trainer:
+    """On the best answer to each prompt: only its tokens are learnt."""
+    rows = [{"prompt": p.row.turns, "completion": [{"role": "assistant", "content": p.best.text}]} for p in pairs]
+    arguments = SFTConfig(**{"completion_only_loss": True, **_common(config, stage)})
+    return ResumableSFT(
+        model=model,
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=_lora(config.lora),
+    )
+
+
+def dpo(
+    config: AlignConfig, stage: Stage, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair]
+) -> Trainer:
+    """On the best answer to each prompt against the worst."""
+    rows = [
+        {
+            "prompt": p.row.turns,
+            "chosen": [{"role": "assistant", "content": p.best.text}],
+            "rejected": [{"role": "assistant", "content": p.worst.text}],
+        }
+        for p in pairs
+    ]
+    return ResumableDPO(
+        model=model,
+        args=DPOConfig(**_common(config, stage)),
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+        peft_config=_lora(config.lora),
+    )
+
+
+def grpo(
+    config: AlignConfig,
+    stage: Stage,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Sequence[Row],
+    scorer: Scorer,
+) -> Trainer:
+    """By rubric reward, and the format's beside it. Samples whose judge failed are left out."""
+    shape = _MIXTURE if is_mixture(model) else _DENSE
+    weights = {"reward_weights": [1.0, config.reward.form_weight]}
+    return ResumableGRPO(
+        model=model,
+        args=GRPOConfig(**{**shape, **weights, **_common(config, stage)}),
+        train_dataset=Dataset.from_dict(as_columns(rows)),
+        reward_funcs=[trl_reward(scorer), trl_form_reward],
+        processing_class=tokenizer,
+        peft_config=_lora(config.lora),
+    )
+
+
+def _common(config: AlignConfig, stage: Stage) -> dict[str, Any]:
+    """What all stages share; the TOML's options come last and win."""
+    on_cpu = not torch.cuda.is_available()
+    return {
+        "output_dir": str(config.folder / stage.kind),
+        "seed": config.seed,
+        "data_seed": config.seed,
+        "report_to": ["tensorboard"],
+        "save_only_model": False,
+        "use_cpu": on_cpu,
+        "bf16": not on_cpu,
+        "gradient_checkpointing": not on_cpu,
+        "dataloader_pin_memory": not on_cpu,
+        "disable_tqdm": False,
+        **stage.options,
+    }
+
+
+def _lora(lora: Lora | None) -> LoraConfig | None:
+    if lora is None:
+        return None
+    return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=lora.targets, task_type="CAUSAL_LM")
