@@ -1,4 +1,6 @@
-"""What a run on real hardware costs: sizes in; GPU hours by stage, from stated formulas, out: `python -m training.budget`.
+"""What a run on real hardware costs: sizes in; GPU hours by stage, from stated formulas, out.
+
+    python -m training.budget
 
 Every figure here is computed, none measured: take them for orders of magnitude. A training step costs 6 floating-point
 operations a weight in use and token (forward 2, backward 4), writing and judging cost 2. Of a GPU's peak a training run
@@ -11,7 +13,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU: its peak in floating-point operations a second (bfloat16, dense), and the shares of it that are reached."""
+    """One GPU: its peak in floating-point operations a second (bfloat16, dense), and what shares of it are reached."""
 
     name: str = "H100"
     peak: float = 989e12
