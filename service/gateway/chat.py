@@ -13,7 +13,7 @@ from service.gateway.answering import Answering, Given, answering_of
 from service.gateway.bodies import ChatBody
 from service.gateway.connected import while_connected
 from service.gateway.documented import documented
-from service.gateway.enquiring import enquire
+from service.gateway.enquiring import PURPOSE, Wanted, enquire
 from service.gateway.errors import error_reply, json_response
 from service.gateway.following import Follower, Provisional, Signal, Silence, Stage
 from service.gateway.middleware.tenancy import tenant_of
@@ -28,7 +28,13 @@ async def chat(request: Request) -> Response:
     """Answer a conversation: drafted, judged, revised where it fell short, and shown with its proof."""
     answering = answering_of(request)
     body = await read(request, ChatBody)
-    enquiry = enquire(body.messages, body, tenant=tenant_of(request), limits=answering.desk.limits)
+    enquiry = enquire(
+        body.messages,
+        body,
+        tenant=tenant_of(request),
+        limits=answering.desk.limits,
+        wanted=Wanted(purpose=request.headers.get(PURPOSE)),
+    )
     if body.stream:
         provisional = body.provisional and enquiry.tenant.provisional_drafts
         return sse.EventStream(_events(answering, enquiry, provisional=provisional), failed=_failed)

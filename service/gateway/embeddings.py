@@ -84,10 +84,16 @@ async def embed(request: Request) -> Response:
 
 async def encode(request: Request, body: EmbeddingsBody, *, model: str | None) -> Response:
     """The vectors of this model."""
-    desk = answering_of(request).desk
+    answering = answering_of(request)
+    desk = answering.desk
     _check(body, desk.embedder, model=model)
     await desk.quotas.take(tenant_of(request))
-    return json_response(await while_connected(request.receive, _reply(body, desk.embedder)))
+
+    async def encoded() -> EmbeddingsReply:
+        async with answering.wicket.passed():
+            return await _reply(body, desk.embedder)
+
+    return json_response(await while_connected(request.receive, encoded()))
 
 
 def _check(body: EmbeddingsBody, embedder: Embedder, *, model: str | None) -> None:

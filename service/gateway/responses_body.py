@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from service.domain.enquiry import Sampling, Shape
-from service.domain.errors import GatewayError, InvalidRequest
+from service.domain.errors import InvalidRequest
 from service.gateway.bodies import Terms
 from service.gateway.enquiring import Wanted
 from service.gateway.messages import wrong
@@ -152,13 +152,6 @@ def wanted_of(body: ResponsesBody) -> Wanted:
         reasoning_effort=body.reasoning.effort if body.reasoning else None,
     )
     return Wanted(sampling, _shape(body))
-
-
-def in_their_words(error: GatewayError) -> GatewayError:
-    """The same error, with the format named as this body names it."""
-    if not isinstance(error, InvalidRequest) or error.param != "response_format":
-        return error
-    return InvalidRequest(str(error).replace(error.param, "text.format"), param="text.format", code=error.code)
 
 
 def _shape(body: ResponsesBody) -> Shape:
