@@ -73,7 +73,7 @@ def begun(body: ResponsesBody, *, chat_id: str, created: int, model: str) -> Res
         "tool_choice": _choice(body.tool_choice),
         "tools": [_tool(tool) for tool in body.tools or ()],
         "top_p": body.top_p,
-        "truncation": "auto",
+        "truncation": body.truncation or "auto",
         "usage": None,
         "user": body.user,
         "clinalign": None,
