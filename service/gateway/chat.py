@@ -37,7 +37,8 @@ async def chat(request: Request) -> Response:
     )
     if body.stream:
         provisional = body.provisional and enquiry.tenant.provisional_drafts
-        return sse.EventStream(_events(answering, enquiry, provisional=provisional), failed=_failed)
+        events = _events(answering, enquiry, provisional=provisional)
+        return sse.EventStream(events, failed=_failed)
     given = await while_connected(request.receive, answering.answer(enquiry))
     return json_response(given.reply)
 
@@ -46,18 +47,18 @@ async def _events(answering: Answering, enquiry: Enquiry, *, provisional: bool) 
     follower = Follower(provisional_drafts=provisional)
     async with aclosing(follower.follow(answering, enquiry)) as signals:
         async for signal in signals:
-            for piece in _told(signal):
+            for piece in _told(signal, empty_deltas=answering.desk.limits.empty_deltas):
                 yield piece
 
 
-def _told(signal: Signal) -> tuple[bytes, ...]:
+def _told(signal: Signal, *, empty_deltas: bool) -> tuple[bytes, ...]:
     match signal:
         case Stage(name):
             return (sse.event({"stage": name}, name="stage"),)
         case Provisional(text):
             return (sse.event({"text": text}, name="provisional"),)
         case Silence():
-            return (sse.comment("checking"),)
+            return (_delta("") if empty_deltas else sse.comment("checking"),)
         case Given(reply):
             return (*sse.deltas(reply["answer"], _delta), sse.event(reply, name="answer"))
 
