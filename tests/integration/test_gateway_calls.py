@@ -51,7 +51,7 @@ async def test_with_a_red_flag_the_duty_leaves_beside_the_call(stream: bool) -> 
             (await client.post(path, json=body)).content for path, body in bodies(CHEST_WORDS, stream=stream).items()
         ]
     if stream:
-        choices = [data["choices"][0] for _, data in events(chat) if data != "[DONE]" and data["choices"]]
+        choices = [data["choices"][0] for _, data in events(chat) if isinstance(data, dict) and data["choices"]]
         text = "".join(choice["delta"].get("content") or "" for choice in choices)
         calls = [c for choice in choices for c in choice["delta"].get("tool_calls", ())]
         output = events(items)[-1][1]["response"]["output"]
