@@ -74,7 +74,7 @@ def test_more_answers_than_one_or_none_are_refused_with_the_reason(path: str, n:
     body, least = BODIES[path]
     with pytest.raises(InvalidRequest, match="its own draft, verdicts and revisions"):
         checked({**least, "n": n}, body)
-    assert checked({**least, "n": 1}, body)
+    assert isinstance(checked({**least, "n": 1}, body), body)
 
 
 def test_zero_log_probabilities_are_still_asked_for() -> None:

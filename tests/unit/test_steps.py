@@ -234,8 +234,8 @@ TOOLS = tuple(Tool(f"tool_{n}", "Finds one.", json.dumps({"description": "word "
 @pytest.mark.parametrize("bytes_per_token", [4.0, None], ids=["counted", "estimated"])
 async def test_the_tools_that_are_offered_take_room_from_the_conversation(bytes_per_token: float | None) -> None:
     asked, engine = turns(21), Counter(bytes_per_token)
-    without = await fitted(asked, budget=2_500, engine=engine)
-    beside = await fitted(asked, budget=2_500, engine=engine, tools=TOOLS)
+    without = await fitted(asked, budget=2_000, engine=engine)
+    beside = await fitted(asked, budget=2_000, engine=engine, tools=TOOLS)
     assert len(beside.turns) < len(without.turns)
     with pytest.raises(InvalidRequest, match="context"):
         await fitted(turns(1), budget=300, engine=engine, tools=TOOLS)
