@@ -6,7 +6,7 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import uvicorn
@@ -301,21 +301,28 @@ def _tenants(settings: Settings, *, key: bytes) -> Tenants:
             release_line=t.release_line,
             requests_per_minute=t.requests_per_minute,
             provisional_drafts=t.provisional_drafts,
+            policy_status=t.policy_status,
+            engine_errors=t.engine_errors,
+            chores="chore" in t.scopes,
         )
         for t in settings.tenants
         if t.key_sha256
     }
     for name, plain in _plain_keys(settings):
-        tenant = Tenant(name=name, failure_policy=settings.failure_policy, release_line=settings.release_line)
-        by_key[hashlib.sha256(plain.encode()).hexdigest()] = tenant
-    everyone = Tenant(
-        name="local",
-        failure_policy=settings.failure_policy,
-        release_line=settings.release_line,
-        provisional_drafts=True,
-    )
+        by_key[hashlib.sha256(plain.encode()).hexdigest()] = _default_tenant(settings, name)
+    everyone = replace(_default_tenant(settings, "local"), provisional_drafts=True)
     known = {digest: salted(tenant, key=key) for digest, tenant in by_key.items()}
     return Tenants(known, open_to=None if known else salted(everyone, key=key))
+
+
+def _default_tenant(settings: Settings, name: str) -> Tenant:
+    return Tenant(
+        name=name,
+        failure_policy=settings.failure_policy,
+        release_line=settings.release_line,
+        policy_status=settings.policy_status,
+        engine_errors=settings.engine_errors,
+    )
 
 
 def _refuse_doubles(settings: Settings) -> None:

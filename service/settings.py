@@ -14,6 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+# Statuses that OpenAI's clients do not send again.
+PolicyStatus = Literal[200, 400, 403, 422]
+
+
 class TenantSettings(BaseModel):
     """One app: its name, the SHA-256 of its API key (hex), and its policy."""
 
@@ -25,6 +29,9 @@ class TenantSettings(BaseModel):
     release_line: int = Field(default=7, ge=1, le=10)
     requests_per_minute: int | None = Field(default=None, ge=1)
     provisional_drafts: bool = False
+    policy_status: PolicyStatus = 200
+    engine_errors: bool = False
+    scopes: tuple[Literal["chore"], ...] = ()
 
 
 class Settings(BaseSettings):
@@ -81,6 +88,12 @@ class Settings(BaseSettings):
         default=FailurePolicy.SAFE_MESSAGE, description="For answers that do not pass, where a tenant sets none."
     )
     release_line: int = Field(default=7, ge=1, le=10, description="Weight from which a criterion must be met.")
+    policy_status: PolicyStatus = Field(
+        default=200, description="HTTP status where no answer passed; a 4xx makes it an error `content_filter`."
+    )
+    engine_errors: bool = Field(
+        default=False, description="A failed upstream is a 502, 503 or 504; otherwise the policy answers with 200."
+    )
     region: str = Field(default="generic", description="Whose emergency and crisis numbers are given.")
     max_revisions: int = Field(default=2, ge=0, le=4, description="Rounds of revision, at most.")
     draft_tokens: int = Field(default=1024, ge=16, description="Tokens of a draft or a rewrite, at most.")

@@ -13,6 +13,7 @@ from service.audit.ledger import entries, verify
 from service.cli.asking import ask_gateway
 from service.cli.showing import show, show_rates, show_settings
 from service.domain.errors import GatewayError, SettingsError
+from service.gateway.parameters import page
 from service.pipeline.screen.evaluation import evaluate as evaluate_screen
 from service.pipeline.screen.evaluation import read_rows
 from service.settings import describe_settings, read_settings
@@ -88,6 +89,12 @@ def redflags(
         typer.echo(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode())
     else:
         show_rates(report.rates)
+
+
+@commands.command()
+def parameters() -> None:
+    """What becomes of every parameter of OpenAI's routes, as Markdown: docs/parameters.md."""
+    typer.echo(page(), nl=False)
 
 
 @audit.command("verify")

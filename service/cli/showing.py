@@ -11,7 +11,13 @@ from rich.text import Text
 from service.pipeline.screen.evaluation import Rate
 
 _COLOUR = {"met": "green", "unmet": "red", "unknown": "yellow"}
-_OUTCOME_COLOUR = {"released": "green", "released_flagged": "yellow", "safe_message": "yellow", "withheld": "red"}
+_OUTCOME_COLOUR = {
+    "released": "green",
+    "released_flagged": "yellow",
+    "safe_message": "yellow",
+    "chore": "yellow",
+    "withheld": "red",
+}
 
 
 def show(reply: Mapping[str, Any], *, question: str, console: Console | None = None) -> None:

@@ -18,6 +18,11 @@ class Outcome(StrEnum):
     RELEASED_FLAGGED = "released_flagged"
     SAFE_MESSAGE = "safe_message"
     WITHHELD = "withheld"
+    CHORE = "chore"
+
+
+# The tenant's policy stands in the answer's place.
+REFUSALS = frozenset({Outcome.SAFE_MESSAGE, Outcome.WITHHELD})
 
 
 class Reason(StrEnum):

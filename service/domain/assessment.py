@@ -80,6 +80,14 @@ class RedFlag:
 
 
 @dataclass(frozen=True, slots=True)
+class Danger:
+    """The red flags of a conversation, and what must be said about them together."""
+
+    red_flags: tuple[RedFlag, ...]
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """The four dimensions of an enquiry."""
 

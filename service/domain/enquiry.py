@@ -23,6 +23,13 @@ class RevisionStyle(StrEnum):
     AUTO = "auto"
 
 
+class Purpose(StrEnum):
+    """What a text is for: a person's question answered, or a chore of the app, such as a title or tags."""
+
+    ANSWER = "answer"
+    CHORE = "chore"
+
+
 class FailurePolicy(StrEnum):
     """What a tenant wants when an answer does not pass."""
 
@@ -33,12 +40,13 @@ class FailurePolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one request may choose. Counts are upper bounds."""
+    """What one request may choose. Counts are upper bounds; `whole` is read whole or refused."""
 
     max_revisions: int = 2
     revision_style: RevisionStyle = RevisionStyle.AUTO
     max_principles: int = 10
     max_criteria: int = 10
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,10 @@ class Tenant:
     `release_line` is the weight from which a criterion must be met for an answer to be released; where none of a
     rubric is so heavy, its heaviest must be. `cache_salt` keeps its part of the model's prefix cache apart: whoever
     could share another's would learn from the time of a reply what was said there.
+
+    `policy_status` is the HTTP status where the policy stands in for an answer: 200, or a 4xx. With `engine_errors` an
+    engine's failure is an error rather than the policy's answer, unless a red flag must be answered. `chores` lets
+    requests for a chore go unjudged.
     """
 
     name: str
@@ -105,12 +117,18 @@ class Tenant:
     release_line: int = 7
     requests_per_minute: int | None = None
     provisional_drafts: bool = False
+    policy_status: int = 200
+    engine_errors: bool = False
+    chores: bool = False
     cache_salt: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Enquiry:
-    """One admitted request. `revisions_reduced` where so many waited that `options` grant less than was asked."""
+    """One admitted request. `revisions_reduced` where so many waited that `options` grant less than was asked.
+
+    `user` is the app's own name for the person who asks; only its keyed hash is written down.
+    """
 
     id: str
     tenant: Tenant
@@ -121,3 +139,5 @@ class Enquiry:
     sampling: Sampling = field(default_factory=Sampling)
     shape: Shape = field(default_factory=Shape)
     revisions_reduced: bool = False
+    purpose: Purpose = Purpose.ANSWER
+    user: str = field(default="", repr=False)

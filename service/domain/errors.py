@@ -9,23 +9,31 @@ GatewayError
  │    ├── SlowRequest           408
  │    ├── TooLarge              413
  │    ├── HeadTooLarge          431  address and headers
- │    └── QuotaExceeded         429  `retry_after_s` says when
+ │    ├── QuotaExceeded         429  `retry_after_s` says when
+ │    └── PolicyOutcome         422  no answer passed, and the tenant wants that as an error; `status` is its own
  ├── Overloaded              503  the gateway is full or draining
  ├── StoreError              503  the principles or their index cannot be used
  ├── LedgerError             503  what was decided cannot be written down, so it must not leave
  ├── SettingsError           stops the start
- └── EngineError             the model's server failed; the pipeline turns it into the tenant's policy
-      ├── EngineUnavailable     cannot be reached, or its circuit is open
-      ├── EngineTimeout         the deadline passed while it worked
-      ├── EngineRefused         it answered 4xx: our request does not suit it
-      └── EngineGarbled         it answered something that cannot be read
+ └── EngineError             502  the model's server failed; the tenant's policy answers, or it is told as an error
+      ├── EngineUnavailable     503  cannot be reached, or its circuit is open
+      │    └── EngineSilent        504  it was reached, and said nothing for too long
+      ├── EngineTimeout         504  the deadline passed while it worked
+      ├── EngineRefused         502  it answered 4xx: our request does not suit it
+      └── EngineGarbled         502  it answered something that cannot be read
 
 Messages say what was wrong, where and what to do. They never carry a patient's words.
 """
 
+from typing import Any
+
+from service.domain.assessment import Danger
+
 
 class GatewayError(Exception):
-    """The root: catch it at the process edge only."""
+    """The root: catch it at the process edge only. `danger` is what the person must be told now all the same."""
+
+    danger: Danger | None = None
 
 
 class RequestError(GatewayError):
@@ -73,6 +81,15 @@ class QuotaExceeded(RequestError):
         self.retry_after_s = retry_after_s
 
 
+class PolicyOutcome(RequestError):
+    """The tenant's policy stands in for an answer, and is wanted as an error; `proof` is the JSON that goes with it."""
+
+    def __init__(self, message: str, *, status: int, proof: Any) -> None:
+        super().__init__(message, code="content_filter")
+        self.status = status
+        self.proof = proof
+
+
 class Overloaded(GatewayError):
     """No room for another request; `retry_after_s` is a fair guess of when there is."""
 
@@ -99,6 +116,10 @@ class EngineError(GatewayError):
 
 class EngineUnavailable(EngineError):
     """The server cannot be reached, answered 5xx or 429 to the end of the retries, or its circuit is open."""
+
+
+class EngineSilent(EngineUnavailable):
+    """The server was reached, and said nothing for longer than anybody waits."""
 
 
 class EngineTimeout(EngineError):

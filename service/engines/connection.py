@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 
-from service.domain.errors import EngineGarbled, EngineUnavailable
+from service.domain.errors import EngineGarbled, EngineSilent
 from service.engines.endpoint import Endpoint
 from service.engines.failure import failure_of
 from service.engines.retry import TryAgain, retry_after
@@ -73,7 +73,7 @@ class Connection:
                 raise failure_of(response.status, await _at_most(response, _MAX_ERROR_BYTES), after_s=after_s)
             yield response
         except aiohttp.SocketTimeoutError as error:
-            raise EngineUnavailable(f"the engine was silent for {self._endpoint.read_timeout_s:g} s") from error
+            raise EngineSilent(f"the engine was silent for {self._endpoint.read_timeout_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
             raise EngineGarbled(f"the engine broke off its answer ({type(error).__name__})") from error
         finally:
@@ -93,7 +93,7 @@ class Connection:
                 # Most likely a kept connection that the server had closed meanwhile: that is not yet a failure.
                 return await session.request(method, url, data=body, allow_redirects=False)
         except aiohttp.SocketTimeoutError as error:
-            raise EngineUnavailable(f"the engine was silent for {self._endpoint.read_timeout_s:g} s") from error
+            raise EngineSilent(f"the engine was silent for {self._endpoint.read_timeout_s:g} s") from error
         except (aiohttp.ClientConnectionError, OSError) as error:
             raise TryAgain(f"the engine cannot be reached ({type(error).__name__})") from error
         except aiohttp.ClientError as error:

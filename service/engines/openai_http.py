@@ -6,19 +6,21 @@ from contextlib import asynccontextmanager
 
 from service.domain.completion import Ask, Completion
 from service.domain.deadline import Deadline
-from service.domain.errors import EngineTimeout, EngineUnavailable
+from service.domain.errors import EngineError, EngineRefused, EngineTimeout, EngineUnavailable
 from service.engines.breaker import Breaker
 from service.engines.connection import Connection
 from service.engines.endpoint import Endpoint
-from service.engines.probe import probe, served
+from service.engines.probe import QUESTION, probe, served
 from service.engines.reply import Reply
 from service.engines.request import completion_body
-from service.engines.retry import Backoff
+from service.engines.retry import Backoff, Busy
 from service.engines.tokenize import TokenCounter
 from service.pipeline.ports import Abilities
 
 # What a server calls itself that keeps its prefix cache apart by `cache_salt`; others may refuse an unknown field.
 _SALTED = "vllm"
+# How long a server that failed several times may take to say one token before it is left alone.
+_WELL_S = 5.0
 
 
 class OpenAIEngine:
@@ -82,9 +84,8 @@ class OpenAIEngine:
         """
 
         async def attempt() -> Completion:
-            async with self._room:
-                with self._breaker.guard():
-                    return await self._exchange(ask, on_text)
+            async with self._room, self._breaker.guard(self._is_well):
+                return await self._exchange(ask, on_text)
 
         async with _within(deadline):
             return await self._backoff.run(attempt, deadline=deadline)
@@ -102,6 +103,17 @@ class OpenAIEngine:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._connection.aclose()
+
+    async def _is_well(self) -> bool:
+        """Whether the server still answers a question of ours, which no tenant could have spoilt."""
+        try:
+            async with asyncio.timeout(_WELL_S):
+                await self._exchange(QUESTION)
+        except (EngineRefused, Busy):  # it is alive
+            return True
+        except (EngineError, TimeoutError):
+            return False
+        return True
 
     async def _exchange(self, ask: Ask, on_text: Callable[[str], None] | None = None) -> Completion:
         endpoint = self._endpoint

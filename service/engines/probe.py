@@ -94,3 +94,6 @@ async def _json_schema(complete: Callable[[Ask], Awaitable[Completion]]) -> bool
 def _ask(text: str, *, shape: Shape | None = None, max_tokens: int = 1, top_probabilities: int = 0) -> Ask:
     prompt = Prompt((Message(Role.USER, text),), shape or Shape())
     return Ask(prompt, Sampling(temperature=0.0, max_tokens=max_tokens), top_probabilities)
+
+
+QUESTION = _ask(_UNSHAPED)

@@ -38,6 +38,7 @@ def entry(answer: Answer, *, key: bytes) -> dict[str, object]:
         "outcome": answer.outcome.value,
         "outcome_reason": answer.reason.value if answer.reason else None,
         "conversation_hmac": conversation_digest(enquiry, key=key),
+        "user_hmac": keyed_digest(key, "user", enquiry.user) if enquiry.user else None,
         "answer_hmac": keyed_digest(key, "answer", answer.text),
         "red_flags": [flag.family for flag in assessment.red_flags],
         "scenario": scenario_reply(assessment.scenario),

@@ -1,4 +1,7 @@
-"""An enquiry becomes what is given back: quota, cache, room, pipeline, ledger and metrics, in that order."""
+"""An enquiry becomes what is given back: quota, cache, room, pipeline, ledger and metrics, in that order.
+
+Whatever is refused on the way, the refusal tells somebody in danger what to do now.
+"""
 
 import asyncio
 import time
@@ -10,15 +13,18 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
-from service.domain.answer import Answer, Outcome
+from service.domain.answer import REFUSALS, Answer, Outcome
+from service.domain.assessment import Danger
 from service.domain.conversation import ToolCall
 from service.domain.enquiry import Enquiry, Options
+from service.domain.errors import PolicyOutcome
 from service.gateway.account import count, entry, keyed_digest, log, repeat_entry
 from service.gateway.desk import Desk
-from service.gateway.gate import Gate
+from service.gateway.gate import Gate, Wicket
+from service.gateway.lookout import Lookout
 from service.gateway.replies import STAGES, ChatReply, chat_reply, usage_reply
 from service.observability.logs import event
-from service.pipeline.orchestrator import Watcher
+from service.pipeline.watching import Watcher
 from service.prompts.digest import prompts_digest
 
 
@@ -31,15 +37,18 @@ class Given:
     tool_calls: tuple[ToolCall, ...] = ()
 
 
+_OK = 200
 Work = Callable[[Watcher | None], Coroutine[Any, Any, Given]]
 
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The way of every enquiry that costs model calls."""
+    """The way of every enquiry that costs model calls. What costs none of them passes the `wicket`."""
 
     desk: Desk
     gate: Gate
+    wicket: Wicket
+    lookout: Lookout
 
     @asynccontextmanager
     async def admitted(self, enquiry: Enquiry) -> AsyncIterator[Work]:
@@ -48,22 +57,25 @@ class Answering:
         Raises:
             QuotaExceeded: the tenant has used up its minute.
             Overloaded: the gateway holds as many requests as it can.
+            PolicyOutcome: no answer passed, and the tenant wants that as an error.
 
         """
-        await self.desk.quotas.take(enquiry.tenant)
-        if repeat := await self._repeat(enquiry):
-            yield repeat
-            return
-        with self.gate.ticket():
+        async with self.lookout.over(enquiry.conversation, audience=enquiry.audience):
+            await self.desk.quotas.take(enquiry.tenant)
+            if repeat := await self._repeat(enquiry):
+                yield repeat
+                return
+            with self.gate.ticket():
 
-            async def work(watcher: Watcher | None) -> Given:
-                async with self.gate.place(enquiry.deadline):
-                    answer = await self.desk.orchestrator.answer(self._eased(enquiry), watcher=watcher)
-                given = await self._accounted(answer)
-                await self._keep(answer, given)
-                return given
+                async def work(watcher: Watcher | None) -> Given:
+                    async with self.gate.place(enquiry.deadline):
+                        answer = await self.desk.orchestrator.answer(self._eased(enquiry), watcher=watcher)
+                    given = await self._accounted(answer)
+                    await self._keep(answer, given)
+                    _refuse_by_policy(answer, given)
+                    return given
 
-            yield work
+                yield work
 
     async def answer(self, enquiry: Enquiry) -> Given:
         """The whole way, with nobody watching."""
@@ -74,11 +86,12 @@ class Answering:
         """The same for an answer that some other model wrote; without `revise` it is judged and left as it is."""
         if not revise:
             enquiry = replace(enquiry, options=_judged_only(enquiry.options))
-        await self.desk.quotas.take(enquiry.tenant)
-        with self.gate.ticket():
-            async with self.gate.place(enquiry.deadline):
-                answer = await self.desk.orchestrator.check(self._eased(enquiry, least=1), text)
-            return await self._accounted(answer)
+        async with self.lookout.over(enquiry.conversation, audience=enquiry.audience):
+            await self.desk.quotas.take(enquiry.tenant)
+            with self.gate.ticket():
+                async with self.gate.place(enquiry.deadline):
+                    answer = await self.desk.orchestrator.check(self._eased(enquiry, least=1), text)
+                return await self._accounted(answer)
 
     def _eased(self, enquiry: Enquiry, *, least: int = 0) -> Enquiry:
         """With less revision where many wait; `least` rounds are left, unless fewer were asked for."""
@@ -133,13 +146,25 @@ class Answering:
             (pipeline.screen.region, pipeline.screen.language),
             self.desk.service_version,
         )
-        return keyed_digest(self.desk.audit_key, "cache", (asked, enquiry.shape, made_with))
+        return keyed_digest(self.desk.audit_key, "cache", (asked, enquiry.shape, enquiry.purpose, made_with))
 
 
 def answering_of(request: Request) -> Answering:
     """The one of this web application."""
     answering: Answering = request.app.state.answering
     return answering
+
+
+def _refuse_by_policy(answer: Answer, given: Given) -> None:
+    """Tell a policy outcome as an error, where the tenant wants it so. Its duty stands in the error's message."""
+    assessment = answer.assessment
+    status = assessment.enquiry.tenant.policy_status
+    if answer.outcome not in REFUSALS or status == _OK:
+        return
+    said = f"no answer passed its safety checks: {answer.reason.value if answer.reason else answer.outcome.value}"
+    error = PolicyOutcome(said, status=status, proof=given.reply)
+    error.danger = Danger(assessment.red_flags, assessment.duty) if assessment.duty else None
+    raise error
 
 
 def _judged_only(options: Options) -> Options:

@@ -22,9 +22,10 @@ class OptionsBody(Body):
 
 
 class Terms(Body):
-    """Who reads the answer, and how much work it may be."""
+    """Who reads the answer, what it is for, and how much work it may be."""
 
     audience: AudienceName | None = None
+    purpose: Literal["answer", "chore"] | None = None
     options: OptionsBody = OptionsBody()
 
 

@@ -13,7 +13,7 @@ from service.gateway.answering import Answering, Given, answering_of
 from service.gateway.bodies import ChatBody
 from service.gateway.connected import while_connected
 from service.gateway.documented import documented
-from service.gateway.enquiring import enquire
+from service.gateway.enquiring import PURPOSE, Wanted, enquire
 from service.gateway.errors import error_reply, json_response
 from service.gateway.following import Follower, Provisional, Signal, Silence, Stage
 from service.gateway.middleware.tenancy import tenant_of
@@ -28,10 +28,17 @@ async def chat(request: Request) -> Response:
     """Answer a conversation: drafted, judged, revised where it fell short, and shown with its proof."""
     answering = answering_of(request)
     body = await read(request, ChatBody)
-    enquiry = enquire(body.messages, body, tenant=tenant_of(request), limits=answering.desk.limits)
+    enquiry = enquire(
+        body.messages,
+        body,
+        tenant=tenant_of(request),
+        limits=answering.desk.limits,
+        wanted=Wanted(purpose=request.headers.get(PURPOSE)),
+    )
     if body.stream:
         provisional = body.provisional and enquiry.tenant.provisional_drafts
-        return sse.EventStream(_events(answering, enquiry, provisional=provisional), failed=_failed)
+        events = _events(answering, enquiry, provisional=provisional)
+        return sse.EventStream(events, failed=_failed)
     given = await while_connected(request.receive, answering.answer(enquiry))
     return json_response(given.reply)
 
@@ -40,18 +47,18 @@ async def _events(answering: Answering, enquiry: Enquiry, *, provisional: bool) 
     follower = Follower(provisional_drafts=provisional)
     async with aclosing(follower.follow(answering, enquiry)) as signals:
         async for signal in signals:
-            for piece in _told(signal):
+            for piece in _told(signal, empty_deltas=answering.desk.limits.empty_deltas):
                 yield piece
 
 
-def _told(signal: Signal) -> tuple[bytes, ...]:
+def _told(signal: Signal, *, empty_deltas: bool) -> tuple[bytes, ...]:
     match signal:
         case Stage(name):
             return (sse.event({"stage": name}, name="stage"),)
         case Provisional(text):
             return (sse.event({"text": text}, name="provisional"),)
         case Silence():
-            return (sse.comment("checking"),)
+            return (_delta("") if empty_deltas else sse.comment("checking"),)
         case Given(reply):
             return (*sse.deltas(reply["answer"], _delta), sse.event(reply, name="answer"))
 

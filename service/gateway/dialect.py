@@ -1,6 +1,6 @@
 """A stream of one answer in a client's dialect: an opening at once, signs of life while it is checked, the answer."""
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Protocol
 
@@ -32,9 +32,17 @@ class Dialect(Protocol):
         ...
 
 
-def event_stream(answering: Answering, enquiry: Enquiry, dialect: Dialect) -> sse.EventStream:
-    """The reply that tells an answer in this dialect; what is refused before the opening is an ordinary error."""
-    return sse.EventStream(_events(answering, enquiry, dialect), failed=dialect.failed)
+Worded = Callable[[GatewayError], GatewayError]
+
+
+def event_stream(
+    answering: Answering, enquiry: Enquiry, dialect: Dialect, *, worded: Worded = lambda error: error
+) -> sse.EventStream:
+    """The reply that tells an answer in this dialect; what is refused before the opening is an ordinary error.
+
+    `worded` says an error as this dialect's callers read it.
+    """
+    return sse.EventStream(_events(answering, enquiry, dialect, worded=worded), failed=dialect.failed)
 
 
 def failed(error: GatewayError) -> bytes:
@@ -42,12 +50,15 @@ def failed(error: GatewayError) -> bytes:
     return sse.event(error_reply(error))
 
 
-async def _events(answering: Answering, enquiry: Enquiry, dialect: Dialect) -> AsyncGenerator[bytes]:
-    async with aclosing(Follower().follow(answering, enquiry)) as signals:
-        signal = await anext(signals)
-        yield b"".join(dialect.opening())
-        while not isinstance(signal, Given):
-            yield dialect.silence()
+async def _events(answering: Answering, enquiry: Enquiry, dialect: Dialect, *, worded: Worded) -> AsyncGenerator[bytes]:
+    try:
+        async with aclosing(Follower().follow(answering, enquiry)) as signals:
             signal = await anext(signals)
-        for piece in dialect.answer(signal):
-            yield piece
+            yield b"".join(dialect.opening())
+            while not isinstance(signal, Given):
+                yield dialect.silence()
+                signal = await anext(signals)
+            for piece in dialect.answer(signal):
+                yield piece
+    except GatewayError as error:
+        raise worded(error) from None

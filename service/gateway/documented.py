@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from service.gateway.enquiring import PURPOSE
 from service.gateway.errors import ErrorReply
 from service.gateway.reading import Body
 
@@ -17,6 +18,13 @@ _IDEMPOTENCY_KEY = {
     "required": False,
     "description": "Sent again with the same key, a request gets the same answer; another body is a 409.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+_PURPOSE = {
+    "name": PURPOSE,
+    "in": "header",
+    "required": False,
+    "description": "`chore` asks for a title, tags or the like; it leaves unjudged if the key's scopes allow it.",
+    "schema": {"enum": ["answer", "chore"]},
 }
 _bodies: dict[str, type[Body]] = {}
 
@@ -37,7 +45,8 @@ def documented(
         refs = [{"$ref": _REF.format(model=body.__name__)} for body in bodies]
         schema = refs[0] if len(refs) == 1 else {"anyOf": refs}
         body = {"required": True, "content": {"application/json": {"schema": schema}}}
-        said["openapi_extra"] = {"parameters": [*parameters, _IDEMPOTENCY_KEY], "requestBody": body}
+        answers = [_PURPOSE] if stream else []
+        said["openapi_extra"] = {"parameters": [*parameters, *answers, _IDEMPOTENCY_KEY], "requestBody": body}
     return said
 
 

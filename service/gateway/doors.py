@@ -7,11 +7,17 @@ from starlette.requests import Request
 
 
 class Doors:
-    """`inside` requests are being answered."""
+    """`inside` requests are being answered, `most` at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most: int = 1024) -> None:
         self.inside = 0
+        self.most = most
         self.is_closing = False
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether nobody else fits: each request inside may hold a whole body."""
+        return self.inside >= self.most
 
     def close(self) -> None:
         """Let nobody else in."""

@@ -20,6 +20,7 @@ from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.ports import Embedder
 from service.gateway.reading import Body, read
 from service.gateway.served_model import ALIASES
+from service.gateway.treated import honoured, taken
 
 router = APIRouter(prefix="/v1", tags=["openai"])
 MAX_INPUTS = 256
@@ -44,11 +45,11 @@ Inputs = Annotated[
 class EmbeddingsBody(Body):
     """Embeddings as OpenAI documents them. `dimensions` may say what the encoder gives, and nothing else."""
 
-    input: Inputs
-    model: str | None = Field(default=None, max_length=256)
-    encoding_format: Literal["float", "base64"] | None = None
-    dimensions: int | None = None
-    user: str | None = None
+    input: Inputs = honoured(f"up to {MAX_INPUTS} texts; tokens are refused, and a text that is too long", ...)
+    model: str | None = honoured("the encoder's name, `default` or `clinalign`; another is a 404", max_length=256)
+    encoding_format: Literal["float", "base64"] | None = honoured("numbers, or little-endian 32-bit floats in base64")
+    dimensions: int | None = honoured("the encoder's own number; any other is refused")
+    user: str | None = taken("nothing is written down of an embedding")
 
 
 class EmbeddingObject(TypedDict):
@@ -84,10 +85,16 @@ async def embed(request: Request) -> Response:
 
 async def encode(request: Request, body: EmbeddingsBody, *, model: str | None) -> Response:
     """The vectors of this model."""
-    desk = answering_of(request).desk
+    answering = answering_of(request)
+    desk = answering.desk
     _check(body, desk.embedder, model=model)
     await desk.quotas.take(tenant_of(request))
-    return json_response(await while_connected(request.receive, _reply(body, desk.embedder)))
+
+    async def encoded() -> EmbeddingsReply:
+        async with answering.wicket.passed():
+            return await _reply(body, desk.embedder)
+
+    return json_response(await while_connected(request.receive, encoded()))
 
 
 def _check(body: EmbeddingsBody, embedder: Embedder, *, model: str | None) -> None:

@@ -2,10 +2,10 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.domain.deadline import Deadline
-from service.domain.enquiry import Audience, Enquiry, Options, RevisionStyle, Sampling, Shape, Tenant
+from service.domain.enquiry import Audience, Enquiry, Options, Purpose, RevisionStyle, Sampling, Shape, Tenant
 from service.domain.errors import InvalidRequest
 from service.gateway.bodies import OptionsBody, Terms
 from service.gateway.desk import Limits
@@ -13,14 +13,23 @@ from service.gateway.messages import MessageBody, conversation_of
 
 CHAT = "chat_"
 CHECK = "check_"
+# For clients whose bodies cannot be changed.
+PURPOSE = "x-clinalign-purpose"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How the draft is to be sampled and shaped: only the OpenAI route chooses."""
+    """How the draft is to be sampled and shaped, and who asks for it: only OpenAI's routes choose.
+
+    With `whole` a conversation that does not fit the model is refused rather than shortened. `purpose` is what a header
+    says the text is for; the body's own word goes before it.
+    """
 
     sampling: Sampling = field(default_factory=Sampling)
     shape: Shape = field(default_factory=Shape)
+    user: str = ""
+    whole: bool = False
+    purpose: str | None = None
 
 
 def new_id(prefix: str) -> str:
@@ -47,15 +56,19 @@ def enquire(
     """
     options = _options(terms.options, limits=limits, at=f"{at}options")
     asked = wanted or Wanted()
+    if asked.purpose not in {None, *Purpose}:
+        raise InvalidRequest(f"{PURPOSE}: should be 'answer' or 'chore'", param=PURPOSE)
     return Enquiry(
         id=new_id(prefix),
         tenant=tenant,
         conversation=conversation_of(messages, at=messages_at or f"{at}messages"),
         deadline=Deadline.after((terms.options.deadline_ms or limits.deadline_ms) / 1000),
         audience=Audience(terms.audience) if terms.audience else None,
-        options=options,
+        options=replace(options, whole=asked.whole),
         sampling=asked.sampling,
         shape=asked.shape,
+        purpose=Purpose(terms.purpose or asked.purpose or Purpose.ANSWER),
+        user=asked.user,
     )
 
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NotRequired
 
 import orjson
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +17,7 @@ from service.domain.errors import (
     EngineError,
     EngineGarbled,
     EngineRefused,
+    EngineSilent,
     EngineTimeout,
     EngineUnavailable,
     GatewayError,
@@ -24,6 +26,7 @@ from service.domain.errors import (
     LedgerError,
     NotFound,
     Overloaded,
+    PolicyOutcome,
     QuotaExceeded,
     RequestError,
     SettingsError,
@@ -32,17 +35,23 @@ from service.domain.errors import (
     TooLarge,
     Unauthorised,
 )
+from service.gateway.replies import red_flag_reply
 
 _INTERNAL = "something went wrong inside the gateway; its log has the request id"
 
 
 class ErrorBody(TypedDict):
-    """OpenAI's error object."""
+    """OpenAI's error object.
+
+    `clinalign` holds the `red_flags` of a refused conversation and the `advice` that the person must be given now, or
+    what POST /chat would have given, where the tenant wants a policy outcome as an error.
+    """
 
     message: str
     type: str
     param: str | None
     code: str | None
+    clinalign: NotRequired[Mapping[str, Any]]
 
 
 class ErrorReply(TypedDict):
@@ -72,6 +81,7 @@ KINDS: Mapping[type[GatewayError], Kind] = {
     TooLarge: Kind(413, "invalid_request_error", "body_too_large"),
     SlowRequest: Kind(408, "invalid_request_error", "slow_request"),
     HeadTooLarge: Kind(431, "invalid_request_error", "headers_too_large"),
+    PolicyOutcome: Kind(422, "invalid_request_error", "content_filter"),
     QuotaExceeded: Kind(429, "rate_limit_error", "rate_limit_exceeded"),
     Overloaded: Kind(503, "server_error", "overloaded"),
     StoreError: Kind(503, "server_error", "store_unusable", retry_after_s=5),
@@ -79,6 +89,7 @@ KINDS: Mapping[type[GatewayError], Kind] = {
     SettingsError: Kind(500, "server_error", "internal_error", spoken=False),
     EngineError: Kind(502, "server_error", "engine_failed"),
     EngineUnavailable: Kind(503, "server_error", "engine_unavailable", retry_after_s=5),
+    EngineSilent: Kind(504, "server_error", "engine_silent"),
     EngineTimeout: Kind(504, "server_error", "engine_timeout"),
     EngineRefused: Kind(502, "server_error", "engine_refused"),
     EngineGarbled: Kind(502, "server_error", "engine_garbled"),
@@ -94,13 +105,28 @@ def error_reply(error: GatewayError) -> ErrorReply:
     """OpenAI's error object."""
     kind = kind_of(error)
     named = error if isinstance(error, RequestError) else None
+    said = str(error) if kind.spoken else _INTERNAL
+    body: ErrorBody = {
+        # Whoever is shown nothing else of an error is shown this; what to do now comes first.
+        "message": f"{error.danger.advice} ({said})" if error.danger else said,
+        "type": kind.type,
+        "param": named.param if named else None,
+        "code": (named.code if named else None) or kind.code,
+    }
+    if beside := _beside(error):
+        body["clinalign"] = beside
+    return {"error": body}
+
+
+def _beside(error: GatewayError) -> Mapping[str, Any] | None:
+    if isinstance(error, PolicyOutcome):
+        proof: Mapping[str, Any] = error.proof
+        return proof
+    if error.danger is None:
+        return None
     return {
-        "error": {
-            "message": str(error) if kind.spoken else _INTERNAL,
-            "type": kind.type,
-            "param": named.param if named else None,
-            "code": (named.code if named else None) or kind.code,
-        }
+        "red_flags": [red_flag_reply(flag) for flag in error.danger.red_flags],
+        "advice": error.danger.advice,
     }
 
 
@@ -113,7 +139,8 @@ def error_response(error: GatewayError) -> Response:
         headers["retry-after"] = str(max(1, math.ceil(after)))
     if isinstance(error, Unauthorised):
         headers["www-authenticate"] = "Bearer"
-    return json_response(error_reply(error), status=kind.status, headers=headers)
+    status = error.status if isinstance(error, PolicyOutcome) else kind.status
+    return json_response(error_reply(error), status=status, headers=headers)
 
 
 def json_response(content: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -121,8 +148,9 @@ def json_response(content: object, *, status: int = 200, headers: Mapping[str, s
     return Response(orjson.dumps(content), status, headers, media_type="application/json")
 
 
-async def on_gateway_error(_: Request, error: Exception) -> Response:
-    """FastAPI's handler for the whole tree."""
+async def on_gateway_error(request: Request, error: Exception) -> Response:
+    """FastAPI's handler for the whole tree. A policy outcome is `settled`: asked again, it is the same."""
+    request.state.settled = isinstance(error, PolicyOutcome)
     return error_response(error if isinstance(error, GatewayError) else GatewayError())
 
 

@@ -29,6 +29,8 @@ class Silence:
 
 
 _BEFORE_DRAFT = Stage("retrieve")
+# A request that waits for a place is told that it was heard: who sees nothing at once believes the server gone.
+_OPENING_S = 0.5
 Signal = Stage | Provisional | Silence | Given
 
 
@@ -60,7 +62,10 @@ class Follower:
             task.add_done_callback(lambda _: self.heard.put_nowait(None))
             held: tuple[Signal, ...] = ()
             try:
-                while (signal := await self._hear(within_s=answering.desk.limits.keep_alive_s)) is not None:
+                pause = answering.desk.limits.keep_alive_s
+                within_s = min(_OPENING_S, pause)
+                while (signal := await self._hear(within_s=within_s)) is not None:
+                    within_s = pause
                     told, held = ((), (signal,)) if signal == _BEFORE_DRAFT else ((*held, signal), ())
                     for one in told:
                         yield one

@@ -1,4 +1,7 @@
-"""The gate: so many answers are worked on at once, so many wait, and the rest are told to come again."""
+"""The gate: so many answers are worked on at once, so many wait, and the rest are told to come again.
+
+The wicket beside it is for work that takes no model call.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -73,3 +76,29 @@ class Gate:
             return False
         finally:
             self._waiting -= 1
+
+
+class Wicket:
+    """`running` pieces of work at once and `queued` waiting: milliseconds of CPU each, which nobody reduces."""
+
+    def __init__(self, *, running: int, queued: int) -> None:
+        self._room = asyncio.Semaphore(running)
+        self._most = running + queued
+        self._inside = 0
+
+    @asynccontextmanager
+    async def passed(self) -> AsyncIterator[None]:
+        """A place to work at.
+
+        Raises:
+            Overloaded: as many are inside as may be.
+
+        """
+        if self._inside >= self._most:
+            raise Overloaded("the gateway has as many requests as it can hold", retry_after_s=1.0)
+        self._inside += 1
+        try:
+            async with self._room:
+                yield
+        finally:
+            self._inside -= 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import orjson
 from starlette.types import Message, Scope, Send
 
+_OK = 200
 _FINGERPRINT = 64
 _WORKING, _FINISHED = b"w", b"f"
 _REPLAYED = (b"idempotent-replayed", b"true")
@@ -35,13 +36,15 @@ def is_finished(found: bytes) -> bool:
 
 
 def kept(fingerprint: str, messages: Sequence[Message], *, scope: Scope) -> bytes | None:
-    """A whole 200 as bytes; None of any other reply, and of a stream that broke off."""
-    if not messages or messages[0].get("status") != 200 or scope.get("state", {}).get("broke_off"):  # noqa: PLR2004
+    """A whole 200 as bytes, or a policy outcome's 4xx; None of any other reply, and of a stream that broke off."""
+    state = scope.get("state", {})
+    if not messages or state.get("broke_off") or not (messages[0].get("status") == _OK or state.get("settled")):
         return None
     if messages[-1].get("more_body", False) or len(messages) == 1:
         return None
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in messages[0]["headers"]]
-    head = orjson.dumps({"headers": headers, "route": getattr(scope.get("route"), "path", "none")})
+    route = getattr(scope.get("route"), "path", "none")
+    head = orjson.dumps({"status": messages[0]["status"], "headers": headers, "route": route})
     # Comments kept a waiting client's stream alive; whoever gets the finished answer does not wait.
     bodies = (message.get("body", b"") for message in messages[1:])
     body = b"".join(piece for piece in bodies if not piece.startswith(b":"))
@@ -54,5 +57,5 @@ async def replay(found: bytes, scope: Scope, send: Send) -> None:
     said = orjson.loads(head)
     scope["route"] = Route(said["route"])
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in said["headers"]]
-    await send({"type": "http.response.start", "status": 200, "headers": [*headers, _REPLAYED]})
+    await send({"type": "http.response.start", "status": said["status"], "headers": [*headers, _REPLAYED]})
     await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,5 +1,7 @@
 """POST /v1/chat/completions and GET /v1/models: what OpenAI's clients know, with nothing unjudged behind it."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
@@ -9,7 +11,7 @@ from service.gateway.answering import answering_of
 from service.gateway.connected import while_connected
 from service.gateway.dialect import event_stream
 from service.gateway.documented import documented
-from service.gateway.enquiring import enquire
+from service.gateway.enquiring import PURPOSE, enquire
 from service.gateway.errors import json_response
 from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.openai_body import CompletionBody, wanted_of
@@ -81,7 +83,7 @@ def _enquire(request: Request, body: CompletionBody) -> Enquiry:
         limits=answering_of(request).desk.limits,
         at="clinalign.",
         messages_at="messages",
-        wanted=wanted_of(body),
+        wanted=replace(wanted_of(body), purpose=request.headers.get(PURPOSE)),
     )
 
 

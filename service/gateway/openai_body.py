@@ -14,6 +14,7 @@ from service.gateway.refused import (
     BENDS_VERDICTS,
     ENGINES_CACHE,
     NOT_STORED,
+    ONE_ANSWER,
     ONE_TIER,
     TEXT_ONLY,
     UNTRUE_AFTER_REVISION,
@@ -21,10 +22,12 @@ from service.gateway.refused import (
 )
 from service.gateway.sampling_body import Effort, SamplingBody, sampling_of
 from service.gateway.shaping import MAX_TOOLS, SchemaName, ToolName, tool_of, with_schema, with_tools
+from service.gateway.treated import honoured, passed_on, taken
 
 _DEPRECATED = "use tools"
 # What a guarded answer cannot honour. Null, false, empty and OpenAI's own default pass.
 REFUSED = {
+    "n": ONE_ANSWER,
     "logprobs": UNTRUE_AFTER_REVISION,
     "top_logprobs": UNTRUE_AFTER_REVISION,
     "logit_bias": BENDS_VERDICTS,
@@ -41,7 +44,7 @@ REFUSED = {
     "prompt_cache_options": ENGINES_CACHE,
     "prompt_cache_retention": ENGINES_CACHE,
 }
-_DEFAULTS = {"modalities": ["text"], "service_tier": "auto", "top_logprobs": 0}
+_DEFAULTS = {"n": 1, "modalities": ["text"], "service_tier": "auto", "top_logprobs": 0}
 
 
 class FunctionBody(Body):
@@ -97,16 +100,24 @@ class ResponseFormat(Body):
 class CompletionBody(SamplingBody):
     """Chat completions as OpenAI documents them."""
 
-    messages: Messages
-    max_completion_tokens: int | None = Field(default=None, ge=1)
-    reasoning_effort: Effort | None = None
-    tools: list[ToolBody] | None = Field(default=None, max_length=MAX_TOOLS)
-    tool_choice: ToolChoice = None
-    parallel_tool_calls: bool | None = None
-    response_format: ResponseFormat | None = None
-    safety_identifier: str | None = None
-    prompt_cache_key: str | None = None
-    metadata: dict[str, str] | None = Field(default=None, max_length=16)
+    messages: Messages = honoured(
+        "text, tool calls and their results; parts that are images, sound or files are refused by their place", ...
+    )
+    max_completion_tokens: int | None = passed_on("the newer name of max_tokens; two that differ are refused", ge=1)
+    reasoning_effort: Effort | None = passed_on(
+        "where the model thinks (CLINALIGN_REASONING), of the draft alone; otherwise all but `none` is refused"
+    )
+    tools: list[ToolBody] | None = passed_on(
+        "functions; calls that the draft makes are judged as text is, and leave or stay with it", max_length=MAX_TOOLS
+    )
+    tool_choice: ToolChoice = passed_on("of the draft; verdicts and revisions call nothing")
+    parallel_tool_calls: bool | None = honoured("false gives the first call alone")
+    response_format: ResponseFormat | None = honoured(
+        "passed on for drafts and rewrites; a revision that no longer fits the schema is rejected"
+    )
+    safety_identifier: str | None = honoured("as `user`, and before it")
+    prompt_cache_key: str | None = taken("the engine's prefix cache goes by the prompt's own beginning")
+    metadata: dict[str, str] | None = taken("no completion is stored that it could be kept with", max_length=16)
 
     @model_validator(mode="before")
     @classmethod
@@ -123,7 +134,8 @@ def wanted_of(body: CompletionBody) -> Wanted:
 
     """
     sampling = sampling_of(body, max_tokens=_max_tokens(body))
-    return Wanted(replace(sampling, reasoning_effort=body.reasoning_effort), _shape(body))
+    sampling = replace(sampling, reasoning_effort=body.reasoning_effort)
+    return Wanted(sampling, _shape(body), user=body.safety_identifier or body.user or "")
 
 
 def _max_tokens(body: CompletionBody) -> int | None:

@@ -47,4 +47,6 @@ async def search(request: Request) -> Response:
 
 
 async def _search(request: Request, body: SearchBody) -> list[Any]:
-    return list(await answering_of(request).desk.shelf.search(body.query, limit=body.limit))
+    answering = answering_of(request)
+    async with answering.wicket.passed():
+        return list(await answering.desk.shelf.search(body.query, limit=body.limit))

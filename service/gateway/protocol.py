@@ -4,8 +4,9 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from service.domain.errors import HeadTooLarge, SlowRequest
+from service.domain.errors import HeadTooLarge, InvalidRequest, SlowRequest
 from service.gateway.errors import error_reply, json_response, kind_of
+from service.gateway.middleware.edge import SAFE, new_request_id
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_S = 20.0
@@ -61,9 +62,16 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._refuse(SlowRequest(f"the request's head did not come within {HEAD_S:.0f} s"))
 
-    def _refuse(self, error: HeadTooLarge | SlowRequest) -> None:
+    def send_400_response(self, msg: str) -> None:
+        """Say in our own words that this is no HTTP; uvicorn's are no JSON."""
+        del msg
+        self._refuse(InvalidRequest("the request is not valid HTTP", code="invalid_http"))
+
+    def _refuse(self, error: HeadTooLarge | SlowRequest | InvalidRequest) -> None:
         reply = json_response(error_reply(error))
         lines = [f"HTTP/1.1 {kind_of(error).status} Refused".encode(), b"connection: close"]
+        lines.append(f"x-request-id: {new_request_id()}".encode())
+        lines += [f"{name}: {value}".encode() for name, value in SAFE.items()]
         lines += [name + b": " + value for name, value in reply.raw_headers]
         self._end()
         self.transport.write(b"\r\n".join([*lines, b"", bytes(reply.body)]))

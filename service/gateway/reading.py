@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
 from service.domain.errors import InvalidRequest
+from service.gateway.unknown import HINTS
 
 MAX_DEPTH = 64
 _TOO_DEEP = f"the body is nested deeper than {MAX_DEPTH} levels"
@@ -125,6 +126,8 @@ def _invalid(found: Sequence[ErrorDetails]) -> InvalidRequest:
     at = written(path) + str(first.get("ctx", {}).get("at", ""))
     at = at.removeprefix(".")
     said = _SAID.get(first["type"]) or first["msg"].replace("Input should", "should", 1)
+    if first["type"] == "extra_forbidden" and (hint := HINTS.get(str(path[-1]))):
+        said = f"{said}: {hint}"
     others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return InvalidRequest(f"{at or 'the body'}: {said}{others}", param=at or None)
 

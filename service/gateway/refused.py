@@ -11,6 +11,8 @@ NOT_STORED = "no conversation is stored here"
 ONE_TIER = "there is one tier"
 ENGINES_CACHE = "the prompt cache is the engine's own"
 TEXT_ONLY = "answers are text"
+ONE_ANSWER = "each answer would need its own draft, verdicts and revisions: ask once for each"
+THOUGHTS = "thoughts are not judged, so they do not leave"
 
 
 def without_refused(value: Any, *, refused: Mapping[str, str], defaults: Mapping[str, object]) -> Any:
@@ -25,6 +27,11 @@ def without_refused(value: Any, *, refused: Mapping[str, str], defaults: Mapping
     if not isinstance(value, dict):
         return value
     for name, reason in refused.items():
-        if value.get(name) and value[name] != defaults.get(name):
+        if not _says_nothing(value.get(name)) and value[name] != defaults.get(name):
             raise wrong(f".{name}", f"cannot be honoured: {reason}")
     return {name: item for name, item in value.items() if name not in refused}
+
+
+def _says_nothing(item: Any) -> bool:
+    """Zero says something: no answers, or the log probability of what was drawn."""
+    return item is None or item is False or item in ("", [], {})

@@ -2,21 +2,23 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from service.domain.enquiry import Enquiry
-from service.domain.errors import InvalidRequest
+from service.domain.errors import GatewayError
 from service.gateway.answering import answering_of
 from service.gateway.connected import while_connected
 from service.gateway.dialect import event_stream
 from service.gateway.documented import documented
-from service.gateway.enquiring import enquire
+from service.gateway.enquiring import PURPOSE, enquire
 from service.gateway.errors import json_response
 from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.reading import read
-from service.gateway.responses_body import ResponsesBody, in_their_words, wanted_of
+from service.gateway.responses_body import ResponsesBody, wanted_of
+from service.gateway.responses_errors import in_their_words
 from service.gateway.responses_input import joined, turns_of
 from service.gateway.responses_reply import ResponseReply, begun, finished
 from service.gateway.responses_stream import ResponseEvents
@@ -36,11 +38,11 @@ async def respond(request: Request) -> Response:
     reply = begun(body, chat_id=asked.id, created=int(time.time()), model=answering.desk.orchestrator.abilities.model)
     if body.stream:
         events = ResponseEvents(reply, items, empty_deltas=answering.desk.limits.empty_deltas)
-        return event_stream(answering, asked, events)
+        return event_stream(answering, asked, events, worded=partial(in_their_words, items=items))
     try:
         given = await while_connected(request.receive, answering.answer(asked))
-    except InvalidRequest as error:
-        raise in_their_words(error) from error
+    except GatewayError as error:
+        raise in_their_words(error, items=items) from None
     return json_response(finished(reply, given, items=items))
 
 
@@ -53,7 +55,7 @@ def _enquire(request: Request, body: ResponsesBody) -> tuple[Enquiry, tuple[int,
         limits=answering_of(request).desk.limits,
         at="clinalign.",
         messages_at="input",
-        wanted=wanted_of(body),
+        wanted=replace(wanted_of(body), purpose=request.headers.get(PURPOSE)),
     )
     whole = joined(enquiry.conversation, instructions=body.instructions)
     return replace(enquiry, conversation=whole.conversation), whole.items

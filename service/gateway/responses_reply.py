@@ -73,7 +73,7 @@ def begun(body: ResponsesBody, *, chat_id: str, created: int, model: str) -> Res
         "tool_choice": _choice(body.tool_choice),
         "tools": [_tool(tool) for tool in body.tools or ()],
         "top_p": body.top_p,
-        "truncation": "auto",
+        "truncation": body.truncation or "auto",
         "usage": None,
         "user": body.user,
         "clinalign": None,
@@ -82,7 +82,7 @@ def begun(body: ResponsesBody, *, chat_id: str, created: int, model: str) -> Res
 
 def finished(begun_as: ResponseReply, given: Given, *, items: Sequence[int]) -> ResponseReply:
     """The whole object. `items` are the input's items that the conversation's turns began with."""
-    reason, reply = _INCOMPLETE.get(given.finish_reason), _located(given.reply, items)
+    reason, reply = _INCOMPLETE.get(given.finish_reason), located(given.reply, items)
     return {
         **begun_as,
         "completed_at": None if reason else reply["created"],
@@ -95,7 +95,7 @@ def finished(begun_as: ResponseReply, given: Given, *, items: Sequence[int]) -> 
     }
 
 
-def _located(reply: ChatReply, items: Sequence[int]) -> ChatReply:
+def located(reply: ChatReply, items: Sequence[int]) -> ChatReply:
     """With every red flag's evidence in the item that holds it, as the caller counts them."""
     flags = [
         {**flag, "evidence": {**flag["evidence"], "message": items[flag["evidence"]["message"]]}}

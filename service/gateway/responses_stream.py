@@ -8,7 +8,6 @@ from service.domain.errors import GatewayError
 from service.gateway import sse
 from service.gateway.answering import Given
 from service.gateway.errors import error_reply
-from service.gateway.responses_body import in_their_words
 from service.gateway.responses_reply import Json, ResponseReply, finished
 
 
@@ -41,7 +40,7 @@ class ResponseEvents:
 
     def failed(self, error: GatewayError) -> bytes:
         """The error as OpenAI's event, and as the object that clients raise."""
-        said = error_reply(in_their_words(error))["error"]
+        said = error_reply(error)["error"]
         named = {"code": said["code"], "message": said["message"], "param": said["param"]}
         return self._event("error", **named, error=said)
 

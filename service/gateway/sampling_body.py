@@ -7,10 +7,12 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from service.domain.enquiry import Sampling
 from service.domain.errors import InvalidRequest
 from service.gateway.bodies import Terms
+from service.gateway.messages import wrong
 from service.gateway.reading import Body
+from service.gateway.treated import honoured, passed_on, taken
 
 _INT64 = 2**63
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 def _listed(value: object) -> object:
@@ -24,29 +26,42 @@ Stop = Annotated[
 ]
 
 
+def _unpadded(value: object) -> object:
+    if value is True:
+        raise wrong("", "cannot be honoured: streams are not padded")
+    return value
+
+
+Unpadded = Annotated[bool | None, BeforeValidator(_unpadded), WithJsonSchema({"enum": [False, None]})]
+
+
 class StreamOptions(Body):
     """What a stream carries besides the answer."""
 
-    include_usage: bool | None = None
-    include_obfuscation: Literal[False] | None = None
+    include_usage: bool | None = honoured("a last chunk with the tokens of every model call, and no choices")
+    include_obfuscation: Unpadded = taken("streams are not padded; true is refused")
 
 
 class SamplingBody(Body):
     """`clinalign` holds what POST /chat knows besides."""
 
-    model: str | None = Field(default=None, max_length=256)
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    max_tokens: int | None = Field(default=None, ge=1)
-    seed: int | None = Field(default=None, ge=-_INT64, lt=_INT64)
-    stop: Stop = None
-    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
-    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    n: Literal[1] | None = None
-    user: str | None = None
-    clinalign: Terms = Terms()
+    model: str | None = honoured(
+        "the served model's id, `default` or `clinalign`; another is a 404. On Azure's paths the deployment says it",
+        max_length=256,
+    )
+    temperature: float | None = passed_on("of the draft; verdicts and revisions are always read at 0", ge=0, le=2)
+    top_p: float | None = passed_on("of the draft", gt=0, le=1)
+    max_tokens: int | None = passed_on(
+        "of the draft and of any rewrite of it, within the gateway's own limit; sentence edits may add to it", ge=1
+    )
+    seed: int | None = passed_on("of the draft and its revisions; provenance names it", ge=-_INT64, lt=_INT64)
+    stop: Stop = passed_on("of the draft; a revision is cut there too, before it is judged")
+    presence_penalty: float | None = passed_on("of the draft", ge=-2, le=2)
+    frequency_penalty: float | None = passed_on("of the draft", ge=-2, le=2)
+    stream: bool | None = honoured("a stream holds until its answer is judged, and is kept alive meanwhile")
+    stream_options: StreamOptions | None = honoured("with a stream only")
+    user: str | None = honoured("its keyed hash stands in the ledger's entry; the name itself is written nowhere")
+    clinalign: Terms = honoured("what POST /chat knows besides: audience, purpose, options", Terms())
 
     @property
     def wants_usage(self) -> bool:

@@ -10,7 +10,7 @@ from service.domain.assessment import RedFlag, Scenario
 from service.domain.conversation import Conversation
 from service.domain.enquiry import Audience
 from service.domain.errors import StoreError
-from service.gateway.answering import answering_of
+from service.gateway.answering import Answering, answering_of
 from service.gateway.bodies import ScreenBody
 from service.gateway.connected import while_connected
 from service.gateway.documented import documented
@@ -35,19 +35,22 @@ class ScreenReply(TypedDict):
 @router.post("/screen", **documented(ScreenReply, ScreenBody))
 async def screen(request: Request) -> Response:
     """Look for signs that someone is in danger now."""
-    desk = answering_of(request).desk
+    answering = answering_of(request)
     body = await read(request, ScreenBody)
     conversation = conversation_of(body.messages)
     audience = Audience(body.audience) if body.audience else None
-    await desk.quotas.take(tenant_of(request))
-    looking = _look(desk.orchestrator, conversation, audience=audience)
-    return json_response(await while_connected(request.receive, looking))
+    async with answering.lookout.over(conversation, audience=audience):
+        await answering.desk.quotas.take(tenant_of(request))
+        looking = _look(answering, conversation, audience=audience)
+        return json_response(await while_connected(request.receive, looking))
 
 
-async def _look(orchestrator: Orchestrator, conversation: Conversation, *, audience: Audience | None) -> ScreenReply:
+async def _look(answering: Answering, conversation: Conversation, *, audience: Audience | None) -> ScreenReply:
     """The rules are CPU work that grows with the text, so they leave the event loop."""
-    flags = await asyncio.to_thread(orchestrator.screen.screen, conversation, audience=audience)
-    scenario = await _scenario(orchestrator, conversation, flags=flags, audience=audience)
+    orchestrator = answering.desk.orchestrator
+    async with answering.wicket.passed():
+        flags = await asyncio.to_thread(orchestrator.screen.screen, conversation, audience=audience)
+        scenario = await _scenario(orchestrator, conversation, flags=flags, audience=audience)
     return {
         "red_flags": [red_flag_reply(flag) for flag in flags],
         "scenario": scenario_reply(scenario) if scenario else None,

@@ -9,7 +9,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from service.domain.errors import GatewayError
+from service.domain.errors import GatewayError, PolicyOutcome
 from service.gateway.connected import while_connected
 
 DONE = b"data: [DONE]\n\n"
@@ -59,7 +59,7 @@ class EventStream(Response):
         self._failed = failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send all of it. `scope["state"]` says `broke_off` of a stream that an error ended."""
+        """Send all of it. `scope["state"]` says `broke_off` of a stream that an error ended, a policy outcome apart."""
         state = scope.setdefault("state", {})
         await while_connected(receive, self._send_all(send, state))
 
@@ -72,7 +72,7 @@ class EventStream(Response):
                 async for piece in events:
                     await _send(send, piece)
             except GatewayError as error:
-                state["broke_off"] = True
+                state["broke_off"] = not isinstance(error, PolicyOutcome)
                 await _send(send, self._failed(error))
             except Exception:  # the process's edge for a stream: the client is told, and the log has the rest
                 await _send(send, self._failed(GatewayError()), more=False)

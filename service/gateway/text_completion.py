@@ -8,7 +8,7 @@ from service.gateway.answering import answering_of
 from service.gateway.connected import while_connected
 from service.gateway.dialect import event_stream
 from service.gateway.documented import documented
-from service.gateway.enquiring import Wanted, enquire
+from service.gateway.enquiring import PURPOSE, Wanted, enquire
 from service.gateway.errors import json_response
 from service.gateway.messages import MessageBody
 from service.gateway.middleware.tenancy import tenant_of
@@ -50,5 +50,9 @@ def _enquire(request: Request, body: TextCompletionBody) -> Enquiry:
         limits=answering_of(request).desk.limits,
         at="clinalign.",
         messages_at="prompt",
-        wanted=Wanted(sampling_of(body, max_tokens=body.max_tokens)),
+        wanted=Wanted(
+            sampling_of(body, max_tokens=body.max_tokens),
+            user=body.user or "",
+            purpose=request.headers.get(PURPOSE),
+        ),
     )

@@ -5,17 +5,19 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from service.gateway.messages import wrong
-from service.gateway.refused import BENDS_VERDICTS, UNTRUE_AFTER_REVISION, without_refused
+from service.gateway.refused import BENDS_VERDICTS, ONE_ANSWER, UNTRUE_AFTER_REVISION, without_refused
 from service.gateway.sampling_body import SamplingBody
+from service.gateway.treated import honoured
 
 REFUSED = {
+    "n": ONE_ANSWER,
     "echo": "the answer is judged as an answer, and a prompt is none: put the two together yourself",
     "best_of": "one draft is made and mended; ask again for another",
     "logprobs": UNTRUE_AFTER_REVISION,
     "suffix": "an answer is judged whole, and nobody could judge a piece from the middle of a text",
     "logit_bias": BENDS_VERDICTS,
 }
-_DEFAULTS = {"best_of": 1}
+_DEFAULTS = {"n": 1, "best_of": 1}
 
 
 def _one(value: object) -> object:
@@ -41,7 +43,7 @@ Prompt = Annotated[
 class TextCompletionBody(SamplingBody):
     """Completions as OpenAI documents them."""
 
-    prompt: Prompt
+    prompt: Prompt = honoured("one text, taken as what a user says; tokens and several prompts are refused", ...)
 
     @model_validator(mode="before")
     @classmethod

@@ -26,7 +26,8 @@ from service.gateway.desk import Desk
 from service.gateway.documented import openapi_of
 from service.gateway.doors import Doors
 from service.gateway.errors import on_gateway_error, on_http_exception, on_validation_error
-from service.gateway.gate import Gate
+from service.gateway.gate import Gate, Wicket
+from service.gateway.lookout import Lookout
 from service.gateway.middleware.body_limit import BodyLimit
 from service.gateway.middleware.drain import Drain
 from service.gateway.middleware.edge import Edge
@@ -44,10 +45,14 @@ _CORS: dict[str, Any] = {
     "allow_credentials": False,
     "expose_headers": ["x-request-id", "retry-after", "idempotent-replayed"],
 }
+# Screenings, searches and encodings at once, which are CPU work of milliseconds, and waiting for their turn.
+_QUICK_RUNNING = 4
+_QUICK_QUEUED = 256
 _ROUTERS = (
     chat.router,
     openai.router,
     azure.router,
+    azure.plain,
     embeddings.router,
     text_completion.router,
     responses.router,
@@ -56,6 +61,8 @@ _ROUTERS = (
     principles.router,
     operations.router,
 )
+# Azure's newer clients ask for /openai/v1/...
+_OPENAI = (openai.router, embeddings.router, text_completion.router, responses.router)
 
 
 def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
@@ -74,10 +81,13 @@ def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> Fast
         },
     )
     gate = Gate(running=desk.limits.max_running, queued=desk.limits.max_queued, metrics=desk.metrics)
-    web.state.doors = Doors()
-    web.state.answering = Answering(desk, gate)
+    web.state.doors = Doors(most=4 * (desk.limits.max_running + desk.limits.max_queued) + _QUICK_QUEUED)
+    wicket = Wicket(running=_QUICK_RUNNING, queued=_QUICK_QUEUED)
+    web.state.answering = Answering(desk, gate, wicket, Lookout(desk.orchestrator.screen))
     for router in _ROUTERS:
         web.include_router(router)
+    for router in _OPENAI:
+        web.include_router(router, prefix="/openai", include_in_schema=False)
     web.openapi = openapi_of(web)  # type: ignore[method-assign]
     web.add_middleware(Idempotency, repeats=desk.repeats)  # the innermost; the last added is the outermost
     web.add_middleware(BodyLimit, most=desk.limits.max_body_bytes, within_s=desk.limits.max_body_s)

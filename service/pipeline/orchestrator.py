@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Protocol
 
 from service.domain.answer import (
     Answer,
@@ -24,35 +23,13 @@ from service.domain.enquiry import Enquiry, RevisionStyle
 from service.domain.errors import EngineError, EngineTimeout, EngineUnavailable, InvalidRequest, StoreError
 from service.domain.verdict import Finding, Verdict, failing, is_better
 from service.observability.logs import failed
-from service.pipeline import draft, fit, release, retrieve, revise, rubric, scenario
+from service.pipeline import chore, draft, fit, release, retrieve, revise, rubric, scenario
 from service.pipeline.ports import Abilities, Engine, Hits, Judge, Principles
 from service.pipeline.screen import Screen, language_spoken
+from service.pipeline.watching import Unwatched, Watcher
 from service.prompts.base import harmless
 from service.prompts.control import neutralise_tool
 from service.prompts.digest import prompts_digest
-
-
-class Watcher(Protocol):
-    """Who follows an answer as it is made: a stream to the caller, or nobody."""
-
-    def stage(self, name: str) -> None:
-        """Called when a stage begins."""
-        ...
-
-    def provisional(self, text: str) -> None:
-        """Called with each piece of the draft, which nobody has judged yet."""
-        ...
-
-
-class Unwatched:
-    """Nobody follows."""
-
-    def stage(self, name: str) -> None:
-        """Nothing happens."""
-
-    def provisional(self, text: str) -> None:
-        """Nothing happens."""
-
 
 # How many turns of the user tell what the latest is about.
 _RECENT = 4
@@ -78,6 +55,7 @@ class _Work:
     assessment: Assessment
     asked: Enquiry
     best: Judged | None = None
+    chore: Candidate | None = None
     revisions: list[Revision] = field(default_factory=list)
     usage: dict[str, Usage] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
@@ -111,6 +89,7 @@ class Orchestrator:
 
         Raises:
             InvalidRequest: the last message does not fit the model's context, and there is no red flag to answer.
+            EngineError: the engine failed, the tenant wants that as an error, and there is no red flag to answer.
 
         """
         follow = watcher or Unwatched()
@@ -155,6 +134,8 @@ class Orchestrator:
         except (TimeoutError, EngineTimeout):
             trouble = Reason.DEADLINE
         except EngineError:
+            if enquiry.tenant.engine_errors and not work.assessment.duty:
+                raise
             trouble = Reason.ENGINE_FAILED
         except StoreError:
             trouble = Reason.NOTHING_RETRIEVED
@@ -170,6 +151,8 @@ class Orchestrator:
         return self._finished(work, trouble)
 
     async def _work(self, work: _Work, make: Callable[[_Work], Awaitable[Candidate]], follow: Watcher) -> Reason | None:
+        if chore.is_chore(work.assessment):
+            return await self._chore(work, follow)
         follow.stage("retrieve")
         with work.timed("retrieve"):
             work.assessment = await self._assessed(work.assessment)
@@ -181,6 +164,15 @@ class Orchestrator:
         work.best = judged
         await self._revised(work, judged, follow)
         return None
+
+    async def _chore(self, work: _Work, follow: Watcher) -> Reason | None:
+        follow.stage("chore")
+        with work.timed("chore"):
+            work.assessment = await self._fitted(work.assessment)
+            done, usage = await chore.do(work.assessment, engine=self.engine)
+        work.spend("chore", usage)
+        work.chore = done if done.body else None
+        return None if done.body else Reason.EMPTY_DRAFT
 
     def _screened(self, enquiry: Enquiry) -> Assessment:
         """Red flags first, since they need nothing and stand when all else fails."""
@@ -261,7 +253,7 @@ class Orchestrator:
         enquiry = assessment.enquiry
         reserve = 2 * self.limits.draft_tokens + self.limits.guide_tokens
         budget = max(0, self.engine.abilities.context_tokens - reserve)
-        kept = await fit.fit(enquiry.conversation, budget=budget, engine=self.engine, deadline=enquiry.deadline)
+        kept = await fit.fit(enquiry, budget=budget, engine=self.engine)
         if kept is enquiry.conversation:
             return assessment
         return replace(
@@ -323,7 +315,11 @@ class Orchestrator:
     def _finished(self, work: _Work, trouble: Reason | None) -> Answer:
         # As it was admitted: what is written down of an enquiry is what was sent, whatever part the model could hold.
         assessment = replace(work.assessment, enquiry=work.asked)
-        left = release.release(assessment, work.best, trouble=trouble, duty_id=rubric.DUTY_ID)
+        left = (
+            release.unjudged(work.chore)
+            if work.chore
+            else release.release(assessment, work.best, trouble=trouble, duty_id=rubric.DUTY_ID)
+        )
         return Answer(
             assessment=assessment,
             text=left.text,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.domain.answer import Judged, Outcome, Reason
+from service.domain.answer import Candidate, Judged, Outcome, Reason
 from service.domain.assessment import Assessment
 from service.domain.conversation import ToolCall
 from service.domain.enquiry import FailurePolicy
@@ -59,6 +59,11 @@ def release(assessment: Assessment, best: Judged | None, *, trouble: Reason | No
     if assessment.enquiry.tenant.failure_policy is FailurePolicy.RELEASE_FLAGGED:
         return _with(assessment, best, outcome=Outcome.RELEASED_FLAGGED, reason=reason)
     return _without(assessment, reason)
+
+
+def unjudged(chore: Candidate) -> Release:
+    """A chore's text, which no judge has read. No other such text leaves."""
+    return Release(chore.body, Outcome.CHORE, None, None, finish_reason=chore.finish_reason)
 
 
 def _was_judged(verdicts: tuple[Verdict, ...]) -> bool:

@@ -9,6 +9,7 @@ from service.domain.completion import Ask, Prompt, Usage
 from service.domain.enquiry import RevisionStyle, Sampling, Shape
 from service.pipeline.briefing import answered
 from service.pipeline.ports import Engine
+from service.pipeline.schema import fits
 from service.prompts import edits, rewrite
 
 _EDITS_SHAPE = Shape(schema=edits.SCHEMA, schema_name="edits")
@@ -59,7 +60,8 @@ async def revise(
         instruction, shape = edits.instruction(candidate.body, targets), _EDITS_SHAPE
     else:
         instruction, shape = rewrite.instruction(targets), enquiry.shape
-    sampling = Sampling(temperature=0.0, max_tokens=max_tokens, seed=enquiry.sampling.seed)
+    most = enquiry.sampling.max_tokens if style is RevisionStyle.REWRITE else None
+    sampling = Sampling(temperature=0.0, max_tokens=min(most or max_tokens, max_tokens), seed=enquiry.sampling.seed)
     ask = Ask(
         Prompt((*prefix, instruction), replace(shape, tools=enquiry.shape.tools, tool_choice=_none(enquiry.shape))),
         sampling,
@@ -68,8 +70,8 @@ async def revise(
     completion = await engine.complete(ask, deadline=enquiry.deadline)
     if completion.finish_reason == "length":  # a truncated revision is no revision
         return Attempt(style, None, completion.usage)
-    mended = _mended(candidate, completion.text, style=style)
-    if mended is not None and enquiry.shape.structured and not enquiry.shape.fits(mended.body):
+    mended = _mended(candidate, completion.text, style=style, stop=enquiry.sampling.stop)
+    if mended is not None and enquiry.shape.structured and not fits(enquiry.shape, mended.body):
         mended = None
     return Attempt(style, mended, completion.usage)
 
@@ -78,7 +80,7 @@ def _none(shape: Shape) -> str | None:
     return "none" if shape.tools else None
 
 
-def _mended(candidate: Candidate, reply: str, *, style: RevisionStyle) -> Candidate | None:
+def _mended(candidate: Candidate, reply: str, *, style: RevisionStyle, stop: Sequence[str]) -> Candidate | None:
     if style is RevisionStyle.EDITS:
         try:
             body = edits.apply(candidate.body, edits.read(reply))
@@ -86,4 +88,6 @@ def _mended(candidate: Candidate, reply: str, *, style: RevisionStyle) -> Candid
             return None
     else:
         body = rewrite.read(reply, duty=candidate.duty)
+    for word in stop:  # as the draft was, and before anybody judges it
+        body = body.partition(word)[0].rstrip() if word in body else body
     return replace(candidate, body=body, finish_reason="stop") if body.strip() else None

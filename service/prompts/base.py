@@ -40,11 +40,12 @@ def base(
         closing: tuple[Message, ...] = (Message(Role.USER, f"{last.content}\n\n{guide}"),)
     else:
         closing = (last, Message(Role.USER, guide))
-    return (_system(conversation.instructions), *earlier, *closing)
+    return (system(conversation.instructions), *earlier, *closing)
 
 
-def _system(instructions: str) -> Message:
-    text = f"{SYSTEM}\n\n{_APP}\n{neutralise(instructions)}" if instructions else SYSTEM
+def system(instructions: str, *, opening: str = SYSTEM) -> Message:
+    """The one system message: our own words first, then the app's."""
+    text = f"{opening}\n\n{_APP}\n{neutralise(instructions)}" if instructions else opening
     return Message(Role.SYSTEM, text)
 
 

@@ -35,7 +35,11 @@ def instruction_json(criterion: str) -> Message:
 
 
 def read(first_token: Iterable[TokenProbability], *, threshold: float = 0.5) -> Presence:
-    """Yes against No, spelling variants summed; unknown when less than half of the mass is on either."""
+    """Yes against No, spelling variants summed; unknown when less than half of the mass is on either.
+
+    A probability of exactly the threshold is unknown too: one side of a coin's edge would pass what must be there,
+    the other what must not.
+    """
     yes = no = 0.0
     for alternative in first_token:
         match alternative.token.strip(_SPACE_MARKS).lower():
@@ -48,7 +52,8 @@ def read(first_token: Iterable[TokenProbability], *, threshold: float = 0.5) -> 
     if not yes + no >= _ENOUGH_MASS:  # also unknown when a probability is not a number
         return Presence(None)
     probability = yes / (yes + no)
-    return Presence(present=probability >= threshold, probability=probability)
+    present = None if probability == threshold else probability > threshold
+    return Presence(present=present, probability=probability)
 
 
 def read_json(reply: str) -> Presence:

@@ -201,6 +201,17 @@ async def test_a_stream_that_waits_in_the_queue_is_kept_alive() -> None:
     assert told[-1] == ("", "[DONE]")
 
 
+async def test_a_stream_that_waits_in_the_queue_says_at_once_that_it_was_heard() -> None:
+    fake = FakeDesk(hang, limits=Limits(max_running=1, max_queued=1, keep_alive_s=30))
+    async with client_of(fake) as client, asyncio.timeout(8):
+        first = asyncio.create_task(client.post("/chat", json=COUGH))
+        await eventually(lambda: fake.engine.running == 1)
+        async with client.stream("POST", "/v1/chat/completions", json={**COUGH, "stream": True}) as second:
+            assert b'"role":"assistant"' in await anext(second.aiter_bytes())
+        first.cancel()
+        await asyncio.wait({first})
+
+
 async def test_items_of_a_batch_are_counted_and_refused_one_by_one() -> None:
     fake = FakeDesk(tenants=Tenants(open_to=Tenant("local", requests_per_minute=3)))
     async with client_of(fake) as client:

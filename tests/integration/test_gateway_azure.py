@@ -58,5 +58,6 @@ async def test_the_path_and_its_api_version_are_described() -> None:
     assert [(p["name"], p["in"], p["required"]) for p in said] == [
         ("deployment", "path", True),
         ("api-version", "query", True),
+        ("x-clinalign-purpose", "header", False),
         ("Idempotency-Key", "header", False),
     ]

@@ -41,6 +41,16 @@ async def test_a_head_without_end_is_cut_and_told_why() -> None:
     assert b'"code":"headers_too_large"' in body
 
 
+async def test_what_is_no_http_is_told_so_as_every_error_is() -> None:
+    async with serving(FakeDesk().web) as address:
+        said = await told(address, b"HELLO\r\n\r\n")
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"x-request-id: req_" in head
+    assert b"x-content-type-options: nosniff" in head
+    assert b'"code":"invalid_http"' in body
+
+
 async def test_an_address_without_end_is_cut() -> None:
     async with serving(FakeDesk().web) as address:
         said = await told(address, b"GET /", *([b"a" * 8192] * 9), pause_s=0.01)

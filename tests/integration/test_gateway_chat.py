@@ -142,6 +142,15 @@ async def test_a_silent_stream_is_kept_alive_with_comments() -> None:
     assert told[-1][0] == "answer"
 
 
+async def test_empty_deltas_keep_a_silent_stream_alive_where_comments_are_stumbled_over() -> None:
+    fake = FakeDesk(slow(0.1, plays()), limits=Limits(keep_alive_s=0.02, empty_deltas=True))
+    async with client_of(fake) as client:
+        told = events((await client.post("/chat", json={**COUGH, "stream": True})).content)
+    assert not [name for name, _ in told if name == ":"]
+    assert [data for name, data in told if name == "delta"].count({"text": ""}) >= 3
+    assert "".join(data["text"] for name, data in told if name == "delta") == GOOD
+
+
 async def test_an_unforeseen_failure_in_mid_stream_is_an_error_event() -> None:
     class Wrecked:
         async def record(self, entry: Any) -> None:

@@ -94,3 +94,33 @@ def _says_nothing(data: dict[str, Any]) -> bool:
         return True
     choices = data.get("choices") or [{}]
     return "" in (choices[0].get("text"), choices[0].get("delta", {}).get("content"))
+
+
+async def test_who_asks_is_written_down_as_a_keyed_hash_and_in_no_other_way() -> None:
+    bodies: dict[str, dict[str, Any]] = {
+        "/v1/chat/completions": {**COUGH, "user": "anna", "safety_identifier": "p-17"},
+        "/v1/responses": {"input": "A cough.", "safety_identifier": "p-17"},
+        "/v1/completions": {"prompt": "A cough.", "user": "p-17"},
+        "/chat": COUGH,
+    }
+    async with client_of(FakeDesk()) as client:
+        entries = []
+        for path, body in bodies.items():
+            reply = (await client.post(path, json=body)).json()
+            entries.append((await client.get(f"/audit/{reply['id']}")).json())
+    hashes = [entry["user_hmac"] for entry in entries]
+    assert len(set(hashes[:3])) == 1
+    assert (len(hashes[0]), hashes[3]) == (64, None)
+    assert "p-17" not in str(entries)
+    assert "anna" not in str(entries)
+
+
+async def test_a_response_that_is_to_be_read_whole_is_refused_rather_than_shortened() -> None:
+    turns = [{"role": role, "content": "word " * 200} for role in ("user", "assistant") * 40]
+    body = {"input": [*turns, {"role": "user", "content": "A cough."}]}
+    async with client_of(FakeDesk()) as client:
+        whole = await client.post("/v1/responses", json={**body, "truncation": "disabled"})
+        cut = (await client.post("/v1/responses", json={**body, "truncation": "auto"})).json()
+    error = whole.json()["error"]
+    assert (whole.status_code, error["code"], error["param"]) == (400, "context_length_exceeded", "input")
+    assert (cut["truncation"], "conversation_truncated" in cut["clinalign"]["provenance"]["notices"]) == ("auto", True)

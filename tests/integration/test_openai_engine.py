@@ -212,14 +212,28 @@ async def test_an_open_circuit_spares_the_server_and_a_probe_closes_it() -> None
     now = [0.0]
     breaker = Breaker(threshold=3, cool_down_s=10.0, clock=lambda: now[0])
     down = answers(500, {})
-    async with scripted(down, down, down, streams(*says("hi")), breaker=breaker) as (server, engine):
+    async with scripted(down, down, down, down, streams(*says("hi")), breaker=breaker) as (server, engine):
         for _ in range(5):
             with pytest.raises(EngineUnavailable):
                 await engine.complete(ask(), deadline=Deadline.after(SOON))
-        assert len(server.bodies) == 3
+        assert len(server.bodies) == 4  # the last was a question of ours
         now[0] = 10.0
         assert (await engine.complete(ask(), deadline=Deadline.after(SOON))).text == "hi"
         assert breaker.circuit is Circuit.CLOSED
+
+
+async def test_a_request_that_makes_a_well_server_fail_closes_it_to_nobody_else() -> None:
+    async def spoilt(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        is_poison = "poison" in body["messages"][-1]["content"]
+        return await (answers(500, {}) if is_poison else streams(*says("hi")))(request, body)
+
+    breaker = Breaker(threshold=3)
+    async with scripted(spoilt, breaker=breaker) as (_, engine):
+        for _ in range(10):
+            with pytest.raises(EngineUnavailable):
+                await engine.complete(ask("poison"), deadline=Deadline.after(SOON))
+            assert breaker.circuit is Circuit.CLOSED
+        assert (await engine.complete(ask(), deadline=Deadline.after(SOON))).text == "hi"
 
 
 @pytest.mark.parametrize("cut", ["close", "reset"])

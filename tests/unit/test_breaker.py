@@ -1,10 +1,11 @@
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from service.domain.errors import EngineGarbled, EngineRefused, EngineTimeout, EngineUnavailable
-from service.engines.breaker import Breaker, Circuit
+from service.engines.breaker import Breaker, Circuit, IsWell
 from service.engines.retry import Busy
 
 ILL = EngineUnavailable("down")
@@ -17,157 +18,202 @@ class Clock:
         return self.now
 
 
-def end(breaker: Breaker, error: BaseException | None = None) -> None:
-    """One call that ends so."""
+async def well() -> bool:
+    return True
+
+
+async def ill() -> bool:
+    return False
+
+
+async def end(breaker: Breaker, error: BaseException | None = None, *, is_well: IsWell = ill) -> None:
+    """One call that ends so, to a server that is so."""
     if error is None:
-        with breaker.guard():
+        async with breaker.guard(is_well):
             return
-    with pytest.raises(type(error)), breaker.guard():
-        raise error
+    with pytest.raises(type(error)):
+        async with breaker.guard(is_well):
+            raise error
 
 
 def standing(breaker: Breaker) -> Circuit:
     return breaker.circuit
 
 
-def opened(clock: Clock) -> Breaker:
+async def opened(clock: Clock) -> Breaker:
     breaker = Breaker(threshold=3, cool_down_s=10.0, clock=clock)
     for _ in range(3):
-        end(breaker, ILL)
+        await end(breaker, ILL)
     return breaker
 
 
-def test_an_open_circuit_lets_nobody_through_before_it_has_cooled_down() -> None:
+async def test_an_open_circuit_lets_nobody_through_before_it_has_cooled_down() -> None:
     clock = Clock()
-    breaker = opened(clock)
+    breaker = await opened(clock)
     clock.now = 9.9
     assert standing(breaker) is Circuit.OPEN
-    with pytest.raises(EngineUnavailable, match="left alone"), breaker.guard():
-        pytest.fail("a call went through an open circuit")
+    with pytest.raises(EngineUnavailable, match="left alone"):
+        async with breaker.guard(well):
+            pytest.fail("a call went through an open circuit")
 
 
-def test_a_success_between_failures_starts_the_count_again() -> None:
+async def test_a_success_between_failures_starts_the_count_again() -> None:
     breaker = Breaker(threshold=2)
     for error in (ILL, None, ILL, None, ILL):
-        end(breaker, error)
+        await end(breaker, error)
     assert standing(breaker) is Circuit.CLOSED
 
 
 @pytest.mark.parametrize("error", [EngineRefused("no", status=400), Busy("later")], ids=["refused", "busy"])
-def test_a_server_that_refuses_or_is_busy_is_alive(error: Exception) -> None:
+async def test_a_server_that_refuses_or_is_busy_is_alive(error: Exception) -> None:
     breaker = Breaker(threshold=2)
     for ended in (ILL, error, ILL):
-        end(breaker, ended)
+        await end(breaker, ended)
     assert standing(breaker) is Circuit.CLOSED
 
 
-def test_garbled_answers_open_the_circuit_and_timeouts_do_not() -> None:
+async def test_garbled_answers_open_the_circuit_and_timeouts_do_not() -> None:
     breaker = Breaker(threshold=2)
     for _ in range(5):
-        end(breaker, EngineTimeout("late"))
+        await end(breaker, EngineTimeout("late"))
     assert standing(breaker) is Circuit.CLOSED
     for _ in range(2):
-        end(breaker, EngineGarbled("?"))
+        await end(breaker, EngineGarbled("?"))
     assert standing(breaker) is Circuit.OPEN
 
 
-def test_a_half_open_circuit_lets_one_probe_through_at_a_time() -> None:
-    clock = Clock()
-    breaker = opened(clock)
+async def test_requests_that_fail_on_a_well_server_open_nothing_however_many_they_are() -> None:
+    breaker, asked = Breaker(threshold=3), 0
+
+    async def is_well() -> bool:
+        nonlocal asked
+        asked += 1
+        return True
+
+    for _ in range(30):
+        await end(breaker, ILL, is_well=is_well)
+    assert (standing(breaker), asked) == (Circuit.CLOSED, 10)
+
+
+async def test_the_server_is_asked_by_one_call_at_a_time_and_nobody_waits_for_it() -> None:
+    breaker, held, asked = Breaker(threshold=1), asyncio.Event(), 0
+
+    async def is_well() -> bool:
+        nonlocal asked
+        asked += 1
+        await held.wait()
+        return False
+
+    first = asyncio.create_task(end(breaker, ILL, is_well=is_well))
+    await asyncio.sleep(0)
+    for _ in range(5):
+        await end(breaker, ILL, is_well=is_well)
+    held.set()
+    await first
+    assert (standing(breaker), asked) == (Circuit.OPEN, 1)
+
+
+async def test_a_half_open_circuit_asks_the_server_before_it_lets_anybody_through() -> None:
+    clock, held = Clock(), asyncio.Event()
+    breaker = await opened(clock)
     clock.now = 10.0
-    with breaker.guard():
-        assert standing(breaker) is Circuit.HALF_OPEN
-        with pytest.raises(EngineUnavailable, match="left alone"), breaker.guard():
-            pytest.fail("a second probe went through")
+
+    async def is_well() -> bool:
+        await held.wait()
+        return True
+
+    first = asyncio.create_task(end(breaker, is_well=is_well))
+    await asyncio.sleep(0)
+    with pytest.raises(EngineUnavailable, match="left alone"):
+        async with breaker.guard(is_well):
+            pytest.fail("somebody went through before the server was seen to be well")
+    held.set()
+    await first
     assert standing(breaker) is Circuit.CLOSED
 
 
-def test_a_failed_probe_opens_the_circuit_for_another_cool_down() -> None:
+async def test_a_server_that_is_still_ill_is_left_alone_for_another_cool_down() -> None:
     clock = Clock()
-    breaker = opened(clock)
+    breaker = await opened(clock)
     clock.now = 10.0
-    end(breaker, ILL)
+    with pytest.raises(EngineUnavailable, match="left alone"):
+        async with breaker.guard(ill):
+            pytest.fail("a call went through to a server that is ill")
     clock.now = 19.9
     assert standing(breaker) is Circuit.OPEN
     clock.now = 20.0
     assert standing(breaker) is Circuit.HALF_OPEN
 
 
-def test_a_cancelled_probe_makes_room_for_the_next() -> None:
+async def test_a_question_that_is_cancelled_makes_room_for_the_next() -> None:
     clock = Clock()
-    breaker = opened(clock)
+    breaker = await opened(clock)
     clock.now = 10.0
-    end(breaker, KeyboardInterrupt())
-    end(breaker)
+
+    async def never() -> bool:
+        await asyncio.Event().wait()
+        return False
+
+    asking = asyncio.create_task(end(breaker, is_well=never))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait({asking})
+    await end(breaker, is_well=well)
     assert standing(breaker) is Circuit.CLOSED
 
 
-def test_a_late_failure_does_not_make_the_cool_down_longer() -> None:
+async def test_a_late_failure_does_not_make_the_cool_down_longer() -> None:
     clock = Clock()
     breaker = Breaker(threshold=1, cool_down_s=10.0, clock=clock)
-    late = breaker.guard()
-    late.__enter__()
-    end(breaker, ILL)
+    late = breaker.guard(ill)
+    await late.__aenter__()
+    await end(breaker, ILL)
     clock.now = 9.0
-    assert not late.__exit__(type(ILL), ILL, None)
+    assert not await late.__aexit__(type(ILL), ILL, None)
     clock.now = 10.0
     assert standing(breaker) is Circuit.HALF_OPEN
 
 
 @given(st.lists(st.booleans(), max_size=40), st.integers(1, 6))
-def test_the_circuit_opens_exactly_when_threshold_failures_follow_one_another(ends: list[bool], threshold: int) -> None:
+async def test_for_an_ill_server_it_opens_exactly_when_threshold_failures_follow_one_another(
+    ends: list[bool], threshold: int
+) -> None:
     breaker = Breaker(threshold=threshold, clock=lambda: 0.0)
     in_a_row = 0
     for succeeded in ends:
         if standing(breaker) is Circuit.OPEN:
             break
-        end(breaker, None if succeeded else ILL)
+        await end(breaker, None if succeeded else ILL)
         in_a_row = 0 if succeeded else in_a_row + 1
         assert (standing(breaker) is Circuit.OPEN) == (in_a_row >= threshold)
 
 
-class Calls(RuleBasedStateMachine):
-    """Overlapping calls in any order never leave more than one probe under way, nor the circuit stuck."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.clock = Clock()
-        self.breaker = Breaker(threshold=2, cool_down_s=5.0, clock=self.clock)
-        self.underway: list[tuple[object, Circuit]] = []
-
-    @rule()
-    def begin(self) -> None:
-        guard, circuit = self.breaker.guard(), standing(self.breaker)
-        try:
-            guard.__enter__()
-        except EngineUnavailable:
-            assert circuit is not Circuit.CLOSED
-        else:
-            assert circuit is not Circuit.OPEN
-            self.underway.append((guard, circuit))
-
-    @rule(ill=st.booleans(), which=st.integers(0, 9))
-    def finish(self, *, ill: bool, which: int) -> None:
-        if not self.underway:
-            return
-        guard, _ = self.underway.pop(which % len(self.underway))
-        error = EngineUnavailable("down") if ill else None
-        guard.__exit__(type(error) if error else None, error, None)  # type: ignore[attr-defined]
-
-    @rule(seconds=st.floats(0.0, 10.0))
-    def wait(self, seconds: float) -> None:
-        self.clock.now += seconds
-
-    @invariant()
-    def at_most_one_probe(self) -> None:
-        assert sum(circuit is Circuit.HALF_OPEN for _, circuit in self.underway) <= 1
-
-    def teardown(self) -> None:
-        while self.underway:
-            self.finish(ill=True, which=0)
-        self.clock.now += 6.0
-        end(self.breaker)
-        assert standing(self.breaker) is Circuit.CLOSED
+steps = st.lists(st.tuples(st.sampled_from(["begin", "finish", "fail", "wait"]), st.integers(0, 9)), max_size=40)
 
 
-TestCalls = Calls.TestCase
+@given(steps, st.booleans())
+async def test_overlapping_calls_in_any_order_never_leave_the_circuit_stuck(
+    taken: list[tuple[str, int]], healthy: bool
+) -> None:
+    clock = Clock()
+    breaker = Breaker(threshold=2, cool_down_s=5.0, clock=clock)
+    is_well, underway = (well if healthy else ill), []
+    for step, which in [*taken, *[("fail", 0)] * len(taken)]:
+        if step == "wait":
+            clock.now += which
+        elif step == "begin":
+            guard, before = breaker.guard(is_well), standing(breaker)
+            try:
+                await guard.__aenter__()
+            except EngineUnavailable:
+                assert before is not Circuit.CLOSED
+            else:
+                assert standing(breaker) is Circuit.CLOSED
+                underway.append(guard)
+        elif underway:
+            error = EngineUnavailable("down") if step == "fail" else None
+            await underway.pop(which % len(underway)).__aexit__(type(error) if error else None, error, None)
+        assert not (healthy and standing(breaker) is Circuit.OPEN)
+    clock.now += 6.0
+    await end(breaker, is_well=well)
+    assert standing(breaker) is Circuit.CLOSED

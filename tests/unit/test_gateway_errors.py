@@ -6,7 +6,15 @@ from collections.abc import Iterator
 import pytest
 
 from service.domain import errors
-from service.domain.errors import EngineRefused, GatewayError, InvalidRequest, Overloaded, QuotaExceeded, RequestError
+from service.domain.errors import (
+    EngineRefused,
+    GatewayError,
+    InvalidRequest,
+    Overloaded,
+    PolicyOutcome,
+    QuotaExceeded,
+    RequestError,
+)
 from service.engines.retry import Busy, TryAgain
 from service.gateway.errors import KINDS, error_reply, error_response, kind_of
 
@@ -22,6 +30,8 @@ def tree(root: type[GatewayError]) -> Iterator[type[GatewayError]]:
 def made(kind: type[GatewayError]) -> GatewayError:
     if issubclass(kind, QuotaExceeded | Overloaded):
         return kind("said", retry_after_s=1.2)
+    if issubclass(kind, PolicyOutcome):
+        return kind("said", status=422, proof={})
     return kind("said", status=400) if issubclass(kind, EngineRefused) else kind("said")
 
 
@@ -30,7 +40,7 @@ def test_every_error_has_a_status_and_openais_object(kind: type[GatewayError]) -
     response = error_response(made(kind))
     body = json.loads(bytes(response.body))
     assert body.keys() == {"error"}
-    assert body["error"].keys() == {"message", "type", "param", "code"}
+    assert body["error"].keys() - {"clinalign"} == {"message", "type", "param", "code"}
     assert 400 <= response.status_code < 500 if issubclass(kind, RequestError) else response.status_code >= 500
 
 

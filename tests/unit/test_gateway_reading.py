@@ -83,7 +83,7 @@ def test_null_is_absence(body: type[ChatBody | CompletionBody]) -> None:
 
 @pytest.mark.parametrize("name", sorted(REFUSED))
 def test_what_is_refused_passes_when_it_says_nothing(name: str) -> None:
-    nothings: list[Any] = [None, False, 0, [], {}, ""]
+    nothings: list[Any] = [None, False, [], {}, ""]  # zero says something: no answers, say
     for nothing in nothings:
         body = {"messages": [{"role": "user", "content": "x"}], name: nothing}
         assert checked(body, CompletionBody).messages

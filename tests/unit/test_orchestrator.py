@@ -25,9 +25,10 @@ from service.domain.errors import (
 )
 from service.pipeline import rubric
 from service.pipeline.judge import ModelJudge
-from service.pipeline.orchestrator import Limits, Orchestrator, Unwatched
+from service.pipeline.orchestrator import Limits, Orchestrator
 from service.pipeline.ports import Abilities, Hits
 from service.pipeline.screen import Screen
+from service.pipeline.watching import Unwatched
 from service.prompts import edits
 from service.prompts.edits import Edit, Op
 from tests.fakes import ABILITIES, FakeEngine, hang

@@ -12,7 +12,7 @@ from service.domain.assessment import Criterion, Polarity
 from service.domain.completion import TokenProbability
 from service.domain.conversation import Conversation, Message, Role, ToolCall
 from service.domain.enquiry import Audience
-from service.domain.verdict import Presence
+from service.domain.verdict import Presence, Verdict
 from service.prompts import base, control, digest, edits, rewrite, sentences, thinking, verdict
 from service.prompts.edits import Edit, EditsRejected, Op
 from service.prompts.wishes import wishes
@@ -329,3 +329,17 @@ def test_a_rewrite_loses_the_duty_that_the_model_repeated() -> None:
 def test_the_digest_of_the_prompts_is_stable() -> None:
     assert digest.prompts_digest() == digest.prompts_digest()
     assert digest.prompts_digest().startswith("sha256:")
+
+
+@given(st.floats(0.25, 0.5), st.floats(0.01, 0.99))
+def test_a_verdict_on_the_edge_is_unknown_and_one_beside_it_is_not(share: float, threshold: float) -> None:
+    even = [TokenProbability("Yes", share), TokenProbability("No", share)]
+    assert verdict.read(even) == Presence(None, 0.5)
+    for polarity in Polarity:
+        criterion = Criterion("p#a", "p", "Does it.", 10, polarity)
+        assert not Verdict(criterion, verdict.read(even)).met
+    tipped = [TokenProbability("Yes", threshold), TokenProbability("No", 1.0 - threshold)]
+    found = verdict.read(tipped, threshold=threshold)
+    assert found.probability is not None
+    edge = found.probability == threshold
+    assert found.present is (None if edge else found.probability > threshold)

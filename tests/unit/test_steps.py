@@ -1,5 +1,6 @@
 """The steps that need no model: scenario, retrieve, rubric, fit and release."""
 
+import json
 from dataclasses import replace
 from importlib.resources import files
 
@@ -23,7 +24,7 @@ from service.domain.assessment import (
 )
 from service.domain.conversation import Conversation, Message, Role, ToolCall
 from service.domain.deadline import Deadline
-from service.domain.enquiry import Audience, Enquiry, FailurePolicy, Shape, Tenant
+from service.domain.enquiry import Audience, Enquiry, FailurePolicy, Options, Shape, Tenant, Tool
 from service.domain.errors import InvalidRequest, StoreError
 from service.domain.verdict import Presence, Verdict
 from service.pipeline import fit, release, retrieve, rubric, scenario
@@ -190,13 +191,18 @@ def turns(count: int, words: int = 50) -> Conversation:
     return Conversation((Message(Role.SYSTEM, "App."), *said[: count - (count % 2 == 0)]))
 
 
-async def fitted(conversation: Conversation, *, budget: int, engine: Counter | None = None) -> Conversation:
-    return await fit.fit(
-        conversation,
-        budget=budget,
-        engine=engine or Counter(),  # type: ignore[arg-type]
-        deadline=Deadline.after(5),
+async def fitted(
+    conversation: Conversation,
+    *,
+    budget: int,
+    engine: Counter | None = None,
+    tools: tuple[Tool, ...] = (),
+    whole: bool = False,
+) -> Conversation:
+    enquiry = Enquiry(
+        "chat_1", Tenant("t"), conversation, Deadline.after(5), options=Options(whole=whole), shape=Shape(tools=tools)
     )
+    return await fit.fit(enquiry, budget=budget, engine=engine or Counter())  # type: ignore[arg-type]
 
 
 async def test_a_conversation_that_fits_is_the_same_object() -> None:
@@ -220,6 +226,27 @@ async def test_a_last_message_that_does_not_fit_is_refused_by_name(bytes_per_tok
     assert refused.value.param == "messages"
     assert refused.value.code == "context_length_exceeded"
     assert "word" not in str(refused.value)
+
+
+TOOLS = tuple(Tool(f"tool_{n}", "Finds one.", json.dumps({"description": "word " * 100})) for n in range(4))
+
+
+@pytest.mark.parametrize("bytes_per_token", [4.0, None], ids=["counted", "estimated"])
+async def test_the_tools_that_are_offered_take_room_from_the_conversation(bytes_per_token: float | None) -> None:
+    asked, engine = turns(21), Counter(bytes_per_token)
+    without = await fitted(asked, budget=2_000, engine=engine)
+    beside = await fitted(asked, budget=2_000, engine=engine, tools=TOOLS)
+    assert len(beside.turns) < len(without.turns)
+    with pytest.raises(InvalidRequest, match="context"):
+        await fitted(turns(1), budget=300, engine=engine, tools=TOOLS)
+
+
+async def test_a_conversation_that_is_to_be_read_whole_is_refused_rather_than_shortened() -> None:
+    with pytest.raises(InvalidRequest, match="the conversation is longer") as refused:
+        await fitted(turns(201), budget=500, whole=True)
+    assert refused.value.code == "context_length_exceeded"
+    short = turns(3)
+    assert await fitted(short, budget=10_000, whole=True) is short
 
 
 # --- release ----------------------------------------------------------------------------------------------------------

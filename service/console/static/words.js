@@ -4,6 +4,7 @@ const OUTCOMES = {
   released: ["good", "✓", "Released", "It passed every check that has weight enough to hold it back."],
   released_flagged: ["warn", "!", "Released with a flag", "It did not pass every check that matters. Read it with care."],
   safe_message: ["warn", "!", "Safe message", "The drafted answer did not pass, so a safe message stands in its place."],
+  chore: ["warn", "!", "Chore", "A short text for the app, such as a title. No check was made of it."],
   withheld: ["bad", "✗", "Withheld", "The drafted answer did not pass, and this app's policy is to hold it back."],
 };
 

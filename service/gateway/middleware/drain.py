@@ -1,4 +1,4 @@
-"""While the gateway ends: who is inside is answered, anybody else is sent to another gateway."""
+"""Who is inside is answered; while the gateway is full or ends, anybody else is sent to another gateway."""
 
 import asyncio
 
@@ -15,7 +15,10 @@ _COME_AGAIN_S = 2.0
 
 
 class Drain:
-    """Counts who is inside, and refuses new requests once the doors are closing; no connection is kept then."""
+    """Counts who is inside, and refuses new requests where no more fit, unread, and once the doors are closing.
+
+    Then no connection is kept.
+    """
 
     def __init__(self, app: ASGIApp, *, doors: Doors) -> None:
         self._app = app
@@ -27,6 +30,9 @@ class Drain:
             await self._app(scope, receive, send)
         elif self._doors.is_closing:
             await _send_away(scope, receive, send)
+        elif self._doors.is_crowded:
+            full = Overloaded("the gateway has as many requests as it can hold", retry_after_s=_COME_AGAIN_S)
+            await error_response(full)(scope, receive, send)
         else:
             with self._doors.passed():
                 await self._answer(scope, receive, send)

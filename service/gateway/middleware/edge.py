@@ -15,7 +15,7 @@ from service.observability.metrics import Metrics
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._\-]{1,128}")
 _CLIENT_GONE = 499  # nginx's number for a client that hung up; it is counted, never sent
-_SAFE = {
+SAFE = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -68,12 +68,17 @@ class Edge:
 def _request_id(headers: Headers) -> str:
     """The caller's own where it is sane, so that its logs and ours can be read together."""
     given = headers.get("x-request-id", "")
-    return given if _SANE_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+    return given if _SANE_ID.fullmatch(given) else new_request_id()
+
+
+def new_request_id() -> str:
+    """A name for a request that came without one of its own."""
+    return f"req_{uuid.uuid4().hex}"
 
 
 def _add_headers(headers: MutableHeaders, request_id: str) -> None:
     headers["x-request-id"] = request_id
-    for name, value in _SAFE.items():
+    for name, value in SAFE.items():
         headers.setdefault(name, value)
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.domain.enquiry import Tenant
 from service.domain.errors import Conflict, GatewayError, InvalidRequest, Overloaded
 from service.gateway.connected import ClientGone, while_connected
+from service.gateway.enquiring import PURPOSE
 from service.gateway.errors import error_response
 from service.gateway.kept_reply import claim_of, fingerprint_of, is_finished, kept, replay
 from service.gateway.ports import Repeats
@@ -34,7 +35,7 @@ class _Asked:
 
 
 class Idempotency:
-    """Shares one piece of work among requests with the same key, and keeps its reply when it is a whole 200.
+    """Shares one piece of work among requests with the same key, and keeps its reply when it is whole and no failure.
 
     Within a process the requests share the work itself: it ends when the last of them leaves. Between processes one
     holds a claim, renewed every `renew_s` seconds, and the others look again every `look_s`.
@@ -131,6 +132,8 @@ def _asked(scope: Scope, key: str, body: bytes) -> _Asked:
     tenant: Tenant = scope["state"]["tenant"]
     name = hashlib.sha256(f"{tenant.name}\0{key}".encode()).hexdigest()
     where = scope["path"].encode() + b"?" + scope["query_string"]
+    if purpose := Headers(scope=scope).get(PURPOSE):
+        where += b" " + purpose.encode()
     return _Asked(name, hmac.new(key.encode(), where + b"\0" + body, hashlib.sha256).hexdigest(), body)
 
 
