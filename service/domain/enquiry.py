@@ -97,7 +97,8 @@ class Tenant:
 
     `release_line` is the weight from which a criterion must be met for an answer to be released; where none of a
     rubric is so heavy, its heaviest must be. `cache_salt` keeps its part of the model's prefix cache apart: whoever
-    could share another's would learn from the time of a reply what was said there.
+    could share another's would learn from the time of a reply what was said there. An `operator` may read every
+    tenant's audit entries, and replay them.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Tenant:
     release_line: int = 7
     requests_per_minute: int | None = None
     provisional_drafts: bool = False
+    operator: bool = False
     cache_salt: str = field(default="", repr=False)
 
 
