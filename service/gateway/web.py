@@ -17,6 +17,7 @@ from service.gateway import (
     openai,
     operations,
     principles,
+    replay,
     responses,
     screen,
     text_completion,
@@ -55,6 +56,7 @@ _ROUTERS = (
     screen.router,
     principles.router,
     operations.router,
+    replay.router,
 )
 
 

@@ -130,14 +130,15 @@ class Orchestrator:
         await Rounds(self.engine, self.judges, self.limits).run(work, candidate, follow)
         return None
 
-    async def assess(self, enquiry: Enquiry) -> Assessment:
-        """All that is known before a word is drafted, by code alone: screen, scenario, retrieval, rubric.
+    async def assess(self, enquiry: Enquiry, *, checked: bool = False) -> Assessment:
+        """All that is known before a word is drafted, by code alone; `checked`: of an answer that is judged as it is.
 
         Raises:
             StoreError: nothing can be retrieved.
 
         """
-        return await self._assessed(await asyncio.to_thread(self._screened, enquiry))
+        assessment = await self._assessed(await asyncio.to_thread(self._screened, enquiry))
+        return replace(assessment, rubric=rubric.unaided(assessment.rubric)) if checked else assessment
 
     def _screened(self, enquiry: Enquiry) -> Assessment:
         """Red flags first, since they need nothing and stand when all else fails."""
@@ -242,7 +243,11 @@ class Orchestrator:
             revisions=tuple(work.revisions),
             usage=work.usage,
             timings_ms=work.timings_ms,
-            provenance=self._provenance(assessment),
+            provenance=replace(
+                self.versions(assessment.principles_digest),
+                seed=assessment.enquiry.sampling.seed,
+                notices=tuple(sorted(assessment.notices)),
+            ),
             tool_calls=left.tool_calls,
             finish_reason=left.finish_reason,
             first=work.first,
@@ -257,17 +262,17 @@ class Orchestrator:
         except EngineUnavailable:
             return UNREACHED
 
-    def _provenance(self, assessment: Assessment) -> Provenance:
+    def versions(self, principles_digest: str) -> Provenance:
+        """What an answer would be made with now, from these principles."""
         abilities, judges = self.abilities, self.judges
         return Provenance(
-            principles_digest=assessment.principles_digest,
+            principles_digest=principles_digest,
             prompts_digest=prompts_digest(),
             model=abilities.model,
             checkpoint_digest=abilities.checkpoint_digest,
             judge=judges.guide.name,
-            seed=assessment.enquiry.sampling.seed,
+            seed=None,
             service_version=self.service_version,
-            notices=tuple(sorted(assessment.notices)),
             accept_judge=judges.accept.name,
             judge_digest=judges.guide.digest,
             accept_judge_digest=judges.accept.digest,
