@@ -41,14 +41,14 @@ def recompute(entry: Entry, assessment: Assessment) -> Recomputed:
     for recorded in entry["revisions"]:
         if best is None:
             break
-        after = judged.get(recorded["round"])
+        after, targets = judged.get(recorded["round"]), targets_of(best.guiding, line=line)
         reason = RevisionReason(recorded["reason"])
         if after is not None or reason not in _NOT_JUDGED:
-            reason = acceptance(after, best, line=line) if after else RevisionReason.NOT_BETTER
+            reason = acceptance(after, best, targets, line=line) if after else RevisionReason.NOT_BETTER
         rounds.append(
             {
                 "round": recorded["round"],
-                "targets": [verdict.criterion.id for verdict in targets_of(best.guiding, line=line)],
+                "targets": [verdict.criterion.id for verdict in targets],
                 "reason": reason.value,
                 "accepted": reason is RevisionReason.BETTER,
                 "score_before": best.score,

@@ -1,5 +1,6 @@
 """Rounds of revision: a draft comes in, and the best that was judged of it and its revisions stands at the end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from service.domain.answer import Candidate, Judged, Revision, RevisionReason
@@ -11,6 +12,8 @@ from service.pipeline.disclosure import discloses
 from service.pipeline.judges import Judges
 from service.pipeline.ports import Engine
 from service.pipeline.work import Limits, Watcher, Work
+
+_NEVER_WEIGHTY = 11  # above every weight: a loss of any kind is looked past
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,8 @@ class Rounds:
         if discloses(attempt.candidate, work.assessment):
             return this.ended(RevisionReason.DISCLOSES)
         judged = await self._judged(work, attempt.candidate, round_=this.number, follow=follow)
-        return this.ended(acceptance(judged, this.best, line=work.assessment.enquiry.tenant.release_line), judged)
+        line = work.assessment.enquiry.tenant.release_line
+        return this.ended(acceptance(judged, this.best, this.targets, line=line), judged)
 
     async def _attempt(self, work: Work, this: _Round) -> revise.Attempt:
         edits = this.style is RevisionStyle.EDITS
@@ -106,14 +110,16 @@ def targets_of(verdicts: tuple[Verdict, ...], *, line: int) -> tuple[Verdict, ..
     return failing(verdicts, line=line)
 
 
-def acceptance(after: Judged, before: Judged, *, line: int) -> RevisionReason:
+def acceptance(after: Judged, before: Judged, targets: Sequence[Verdict], *, line: int) -> RevisionReason:
     """Whether a revision takes its predecessor's place, by the accepting judge's verdicts, and if not, why.
 
-    `line` is the tenant's: it only tells a weighty loss from a light one, for neither is accepted.
+    It must gain at least what the lightest of its `targets` weighs, and lose nothing. `line` is the tenant's: it only
+    tells a weighty loss from a light one, for neither is accepted.
     """
-    if is_better(after.verdicts, before.verdicts):
+    gain = min((target.criterion.weight for target in targets), default=0)
+    if is_better(after.verdicts, before.verdicts, gain=gain):
         return RevisionReason.BETTER
-    if after.score <= before.score:
+    if not is_better(after.verdicts, before.verdicts, line=_NEVER_WEIGHTY, gain=gain):
         return RevisionReason.NOT_BETTER
-    kept = is_better(after.verdicts, before.verdicts, line=line)
+    kept = is_better(after.verdicts, before.verdicts, line=line, gain=gain)
     return RevisionReason.LOST_A_CRITERION if kept else RevisionReason.LOST_A_WEIGHTY_CRITERION

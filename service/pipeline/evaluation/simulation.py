@@ -65,13 +65,15 @@ class Version:
 class Cases:
     """What is simulated. The same seed draws the same drafts and the same luck whatever the judges and rules are.
 
-    `weights` are those that criteria have; each case draws `criteria` of them. `line` is the tenant's.
+    `weights` are those that criteria have; each case draws `criteria` of them. `line` is the tenant's. Where the
+    guiding judge is the `same` as the accepting one, their readings are one.
     """
 
     world: World
     guide: JudgeErrors
     accept: JudgeErrors
     weights: Sequence[int]
+    same: bool = False
     line: int = 7
     trials: int = 20_000
     criteria: int = 10
@@ -140,7 +142,8 @@ class Simulation:
         """The luck of both judges; the same number for both makes the same error, as far as their rates agree."""
         shape = self.weights.shape
         one, own, shared = self._draw.random((3, *shape))
-        return one, np.where(shared < self.cases.world.correlation, one, own)
+        correlation = 1.0 if self.cases.same else self.cases.world.correlation
+        return one, np.where(shared < correlation, one, own)
 
     def _read(self, truth: Flags, one: Numbers, other: Numbers) -> Version:
         return Version(truth, _read(truth, self.cases.guide, one), _read(truth, self.cases.accept, other))
