@@ -95,7 +95,7 @@ def accepts(rule: Parameters, *, line: int = _LINE) -> Rule:
         old, new = before.accept, after.accept
         wanted = rule.gains * lightest_target(before, weights, line=line)
         gain = (new * weights).sum(axis=1) - (old * weights).sum(axis=1)
-        gained: Flags = (gain > 0) & (gain >= wanted)
+        gained: Flags = np.logical_and(gain > 0, gain >= wanted)
         lost: Flags = (old & ~new & (weights >= rule.keeps)).any(axis=1)
         return gained & ~lost
 
@@ -160,9 +160,7 @@ def grid() -> Iterator[Parameters]:
     return (Parameters(gains, keeps) for gains in GAINS for keeps in LINES)
 
 
-def tried(
-    *, weights: Sequence[int], trials: int, seed: int, pairs: Sequence[tuple[JudgeErrors, JudgeErrors]] = PAIRS
-) -> list[_Revised]:
+def tried(*, weights: Sequence[int], trials: int, seed: int) -> list[_Revised]:
     """The revisions that rules are chosen on: every pair of judges with every size of rubric."""
     return [
         revised(

@@ -15,6 +15,7 @@ from service.pipeline.evaluation.acceptance import (
     PAIRS,
     SIZES,
     STRONG,
+    WEAK,
     Fared,
     Mean,
     Parameters,
