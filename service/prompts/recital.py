@@ -23,7 +23,7 @@ _STEP = 8
 _SHARE = 0.6
 _FEWEST = 4
 _MOST = 400
-_OPENING = 48
+_OPENING = 40
 _TO_THE_MODEL = re.compile(r"\b(?:you|your|you're)\b", re.IGNORECASE)
 _QUOTED = re.compile(r"\"[^\"]*\"|\u201c[^\u201d]*\u201d|\u00ab[^\u00bb]*\u00bb")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")

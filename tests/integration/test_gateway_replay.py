@@ -41,9 +41,6 @@ REVISES: dict[str, Any] = {
     "draft": BAD,
     "revision": '{"edits":[{"op":"replace","sentence":1,"text":"Rest and see a doctor."}]}',
 }
-    "draft": BAD,
-    "revision": '{"edits":[{"op":"replace","sentence":1,"text":"Rest and see a doctor."}]}',
-}
 
 
 @pytest.mark.parametrize("body", [COUGH, CHEST], ids=["calm", "red-flag"])
