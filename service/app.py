@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from principles_store.encoder import Precision
 from principles_store.errors import StoreError as StoreFailure
 from principles_store.store import PrinciplesStore
+from service.assembly.judges import judge_engine_of, judges_of
 from service.audit.ledger import FileLedger, MemoryLedger
 from service.console import routes as console
 from service.domain.deadline import Deadline
@@ -33,7 +34,6 @@ from service.gateway.web import create_web
 from service.observability.logs import event, on_loop_error, set_up
 from service.observability.metrics import Metrics
 from service.pipeline.encoding import StoreEncoder
-from service.pipeline.judge import ModelJudge
 from service.pipeline.orchestrator import Limits, Orchestrator
 from service.pipeline.principles import StoredPrinciples
 from service.pipeline.screen import Screen
@@ -56,27 +56,30 @@ class Gateway:
 
     web: FastAPI
     engine: OpenAIEngine | EmbeddedEngine
+    judge_engine: OpenAIEngine | None
     store: PrinciplesStore
     ledger: FileLedger | MemoryLedger
     link: Link | None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Reach the engine, or keep trying while serving what needs none; close everything at the end.
+        """Reach the engines, or keep trying while serving what needs none; close everything at the end.
 
         Raises:
-            SettingsError: the engine was reached and cannot be used.
+            SettingsError: an engine was reached and cannot be used.
 
         """
-        again = None if await _reached(self.engine) else asyncio.create_task(_keep_reaching(self.engine))
+        engines = [engine for engine in (self.engine, self.judge_engine) if engine is not None]
+        again = [asyncio.create_task(_keep_reaching(one)) for one in engines if not await _reached(one)]
         try:
             yield
         finally:
-            if again is not None:
-                again.cancel()
+            for task in again:
+                task.cancel()
                 with suppress(asyncio.CancelledError):
-                    await again
-            await self.engine.aclose()
+                    await task
+            for engine in engines:
+                await engine.aclose()
             await self.ledger.aclose()
             if self.link is not None:
                 await self.link.aclose()
@@ -100,14 +103,17 @@ def build(settings: Settings) -> Gateway:
     """
     metrics = Metrics()
     store = _store(settings)
-    engine = _engine(settings)
+    engine, judge_engine = _engine(settings), judge_engine_of(settings)
     link = Link(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
     principles, ledger, audit_key = StoredPrinciples(store), _ledger(settings), _audit_key(settings)
+    guide, accept = judges_of(settings, engine, judge_engine)
     orchestrator = Orchestrator(
         screen=Screen(region=settings.region),
         principles=principles,
         engine=engine,
-        judge=ModelJudge(engine, "self"),
+        judge=guide,
+        accept_judge=accept,
+        readers=(judge_engine,) if judge_engine is not None else (),
         limits=_limits(settings),
         service_version=VERSION,
     )
@@ -121,7 +127,7 @@ def build(settings: Settings) -> Gateway:
         embedder=StoreEncoder(store),
         metrics=metrics,
         tenants=_tenants(settings, key=audit_key),
-        ready=lambda: _ready(engine, link),
+        ready=lambda: _ready(engine, judge_engine, link),
         audit_key=audit_key,
         service_version=VERSION,
         limits=_gateway_limits(settings),
@@ -129,7 +135,7 @@ def build(settings: Settings) -> Gateway:
     )
     web = create_web(desk)
     web.routes.extend(console())
-    return Gateway(web, engine, store, ledger, link)
+    return Gateway(web, engine, judge_engine, store, ledger, link)
 
 
 async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]] | None = None) -> None:
@@ -178,11 +184,10 @@ async def _reached(engine: OpenAIEngine | EmbeddedEngine) -> bool:
     except EngineRefused as error:
         raise SettingsError(f"the upstream cannot be used: {error}") from error
     except EngineError as error:
-        event("engine.not_reached", error=type(error).__name__)
+        event("engine.not_reached", error=type(error).__name__)  # which one, `/readyz` says
         return False
     found = engine.abilities
     event("engine.reached", model=found.model, probabilities=found.probabilities, schema=found.json_schema)
-    event("judge.uncalibrated", judge="self")
     return True
 
 
@@ -197,14 +202,22 @@ async def _keep_reaching(engine: OpenAIEngine | EmbeddedEngine) -> None:
             event("engine.refused")
 
 
-def _ready(engine: OpenAIEngine | EmbeddedEngine, link: Link | None) -> tuple[bool, Sequence[str]]:
-    """Redis may be down and answers still be given; without the engine they can't."""
+def _ready(
+    engine: OpenAIEngine | EmbeddedEngine, judge_engine: OpenAIEngine | None, link: Link | None
+) -> tuple[bool, Sequence[str]]:
+    """Redis may be down and answers still be given; without the engine and the judge they can't."""
     reasons = [] if link is None or link.up else ["redis does not answer; quotas are counted by each gateway alone"]
+    needed = [(engine, "the model's server"), (judge_engine, "the judge's server")]
+    missing = [f"{what} has not been reached yet" for one, what in needed if one is not None and not _is_reached(one)]
+    return not missing, [*missing, *reasons]
+
+
+def _is_reached(engine: OpenAIEngine | EmbeddedEngine) -> bool:
     try:
         _ = engine.abilities
     except EngineUnavailable:
-        return False, ["the model's server has not been reached yet", *reasons]
-    return True, reasons
+        return False
+    return True
 
 
 def _store(settings: Settings) -> PrinciplesStore:
@@ -304,13 +317,15 @@ def _tenants(settings: Settings, *, key: bytes) -> Tenants:
             policy_status=t.policy_status,
             engine_errors=t.engine_errors,
             chores="chore" in t.scopes,
+            operator=t.operator,
         )
         for t in settings.tenants
         if t.key_sha256
     }
     for name, plain in _plain_keys(settings):
         by_key[hashlib.sha256(plain.encode()).hexdigest()] = _default_tenant(settings, name)
-    everyone = replace(_default_tenant(settings, "local"), provisional_drafts=True)
+    # Whoever reaches a gateway without keys sits at its machine.
+    everyone = replace(_default_tenant(settings, "local"), provisional_drafts=True, operator=True)
     known = {digest: salted(tenant, key=key) for digest, tenant in by_key.items()}
     return Tenants(known, open_to=None if known else salted(everyone, key=key))
 

@@ -11,6 +11,7 @@ from service.domain.enquiry import FailurePolicy
 from service.domain.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
+JudgeName = Literal["self", "upstream", "small"]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -32,6 +33,7 @@ class TenantSettings(BaseModel):
     policy_status: PolicyStatus = 200
     engine_errors: bool = False
     scopes: tuple[Literal["chore"], ...] = ()
+    operator: bool = False
 
 
 class Settings(BaseSettings):
@@ -65,6 +67,18 @@ class Settings(BaseSettings):
     upstream_connections: int = Field(default=256, ge=1, description="Calls to the upstream at once, at most.")
     upstream_timeout_s: float = Field(default=120, gt=0, description="Longest silence between two pieces of a reply.")
     upstream_retries: int = Field(default=2, ge=0, le=5, description="Tries after the first, before any text came.")
+
+    judge: JudgeName = Field(
+        default="self", description="Who guides revisions: the served model itself, judge_upstream's, or the small one."
+    )
+    accept_judge: JudgeName | None = Field(
+        default=None,
+        description="Who accepts revisions; else the second judge where there is one: judge_upstream's, or the small.",
+    )
+    judge_upstream: str | None = Field(default=None, description="Base URL of the judge's own server, ending in /v1.")
+    judge_upstream_key: SecretStr | None = Field(default=None, description="That server's API key.")
+    judge_model: str | None = Field(default=None, description="The model to judge with; else that server's first.")
+    small_judge_dir: Path | None = Field(default=None, description="Folder of the small judge, where it is used.")
 
     gguf: Path = Field(default=ROOT / "build" / "demo.gguf", description="The embedded model's file.")
     embedded_context_tokens: int = Field(default=2048, ge=512, description="The embedded model's context.")
@@ -121,6 +135,24 @@ class Settings(BaseSettings):
                 "set CLINALIGN_API_KEYS=name:key or [[tenants]] in the TOML file, or listen on 127.0.0.1"
             )
         return self
+
+    @model_validator(mode="after")
+    def _judges_that_are_there(self) -> Self:
+        named = {self.judge, self.accept_judge}
+        if "upstream" in named and self.judge_upstream is None:
+            raise ValueError("judge upstream: no server is set; set CLINALIGN_JUDGE_UPSTREAM=http://.../v1")
+        if "small" in named and self.small_judge_dir is None:
+            raise ValueError("judge small: no folder is set; set CLINALIGN_SMALL_JUDGE_DIR")
+        return self
+
+    @property
+    def accepting(self) -> JudgeName:
+        """Who accepts revisions: as set, else a second judge where there is one, else the one that guides them."""
+        if self.accept_judge is not None:
+            return self.accept_judge
+        if self.judge_upstream is not None and self.judge != "upstream":
+            return "upstream"
+        return "small" if self.small_judge_dir is not None else self.judge
 
     @property
     def has_keys(self) -> bool:

@@ -80,11 +80,13 @@ class FakePrinciples:
     """A store that finds the same for every query, or fails; and the shelf of it."""
 
     broken: bool = False
+    calm: Retrieved = CALM
+    digest: str = "sha256:p"
 
     async def consult(self, query: str, *, families: Sequence[str], limit: int) -> Hits:
         if self.broken:
             raise StoreError("the index is empty")
-        return Hits(ROUTINE, (CALM,), (ALWAYS,), (), (), 0.6, "sha256:p")
+        return Hits(ROUTINE, (self.calm,), (ALWAYS,), (), (), 0.6, self.digest)
 
     def all(self) -> Sequence[Mapping[str, object]]:
         return [{"id": "calm", "title": "Calm"}]

@@ -6,6 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 
 from service.audit.chain import GENESIS, Verification, canonical, read, seal, verify_lines
@@ -48,6 +49,15 @@ class MemoryLedger:
         """The entry of that id with its `prev` and `hash`, or None."""
         line = self._lines.get(entry_id)
         return None if line is None else read(line)
+
+    async def broken(self) -> str | None:
+        """Where the chain of the entries that are still held does not hold, in words; None where it does."""
+        lines = list(self._lines.values())
+        entries = [read(line) for line in lines]
+        for number, (before, entry) in enumerate(pairwise(entries), start=2):
+            if before is None or entry is None or entry["prev"] != before["hash"]:
+                return f"entry {number} of those held does not follow from the one before"
+        return None
 
     async def aclose(self) -> None:
         """Nothing is held."""
@@ -93,6 +103,17 @@ class FileLedger:
     async def find(self, entry_id: str) -> Mapping[str, object] | None:
         """The latest entry of that id with its `prev` and `hash`, or None. Reads the file from end to end."""
         return await asyncio.to_thread(_found, self._path, entry_id)
+
+    async def broken(self) -> str | None:
+        """The first line that does not hold, in words; None where all do. Reads the file from end to end.
+
+        Raises:
+            LedgerError: the file cannot be read.
+
+        """
+        async with self._writing:
+            found = (await asyncio.to_thread(verify, self._path)).broken
+        return None if found is None else f"line {found.line} (byte {found.offset}): {found.why}"
 
     async def aclose(self) -> None:
         """Let the last write finish, force it to disk, and give the file up."""

@@ -10,6 +10,7 @@ import typer
 from principles_store.cli import commands as principles
 from service.app import run
 from service.audit.ledger import entries, verify
+from service.cli import evaluations
 from service.cli.asking import ask_gateway
 from service.cli.showing import show, show_rates, show_settings
 from service.domain.errors import GatewayError, SettingsError
@@ -26,6 +27,8 @@ audit = typer.Typer(no_args_is_help=True, help="Read and check the ledger.")
 commands.add_typer(principles, name="principles")
 commands.add_typer(evaluate, name="evaluate")
 commands.add_typer(audit, name="audit")
+evaluate.command("acceptance")(evaluations.acceptance)
+evaluate.command("attacks")(evaluations.attacks)
 
 
 @commands.command()

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     NOTHING_RETRIEVED = "nothing_retrieved"
     EMPTY_DRAFT = "empty_draft"
     RED_FLAG_CONTRADICTED = "red_flag_contradicted"
+    INSTRUCTIONS_DISCLOSED = "instructions_disclosed"
     DOES_NOT_FIT = "does_not_fit"
     INTERNAL = "internal"
 
@@ -45,8 +46,10 @@ class RevisionReason(StrEnum):
     BETTER = "better"
     NOT_BETTER = "not_better"
     LOST_A_WEIGHTY_CRITERION = "lost_a_weighty_criterion"
+    LOST_A_CRITERION = "lost_a_criterion"
     UNREADABLE = "unreadable"
     UNCHANGED = "unchanged"
+    DISCLOSES = "discloses"
     ENGINE_FAILED = "engine_failed"
 
 
@@ -67,21 +70,38 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A candidate with its verdicts, at revision round `round` (0 is the draft)."""
+    """A candidate with its verdicts, at revision round `round` (0 is the draft).
+
+    `verdicts` are the accepting judge's; `guidance` those of the judge that guides revisions, where it is another.
+    """
 
     candidate: Candidate
     verdicts: tuple[Verdict, ...]
     round: int = 0
+    guidance: tuple[Verdict, ...] = ()
 
     @property
     def score(self) -> float:
-        """In [0, 1]."""
+        """In [0, 1], by the accepting judge."""
         return score(self.verdicts)
+
+    @property
+    def guiding(self) -> tuple[Verdict, ...]:
+        """What the guiding judge found: what a revision is to mend."""
+        return self.guidance or self.verdicts
+
+    @property
+    def by_judge(self) -> tuple[tuple[Verdict, ...], ...]:
+        """The verdicts of each judge that decides over release."""
+        return (self.verdicts, self.guidance) if self.guidance else (self.verdicts,)
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One attempt at mending: the body `before`, and `after` as it would have read; None where it was not read."""
+    """One attempt at mending: the body `before`, and `after` as it would have read; None where it was not read.
+
+    `judged` is what was found of it, where it was judged, accepted or not.
+    """
 
     round: int
     style: RevisionStyle
@@ -92,11 +112,12 @@ class Revision:
     targets: tuple[str, ...]
     before: str
     after: str | None = None
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What the answer was made with, by digest and version."""
+    """What the answer was made with, by digest and version. `judge` guides revisions, `accept_judge` accepts them."""
 
     principles_digest: str
     prompts_digest: str
@@ -106,13 +127,17 @@ class Provenance:
     seed: int | None
     service_version: str
     notices: tuple[str, ...] = ()
+    accept_judge: str = ""
+    judge_digest: str = ""
+    accept_judge_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The end of the chain: the text that leaves, why it may, and what it cost.
 
-    `draft` is the best candidate that was judged, whether it left or not; None when there was none.
+    `draft` is the best candidate that was judged, whether it left or not; None when there was none. `first` is the
+    draft as it was judged, and `trouble` what ended the work early, where something did.
     """
 
     assessment: Assessment
@@ -127,6 +152,8 @@ class Answer:
     provenance: Provenance
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = "stop"
+    first: Judged | None = None
+    trouble: Reason | None = None
 
     @property
     def total_usage(self) -> Usage:

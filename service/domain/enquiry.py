@@ -109,7 +109,7 @@ class Tenant:
 
     `policy_status` is the HTTP status where the policy stands in for an answer: 200, or a 4xx. With `engine_errors` an
     engine's failure is an error rather than the policy's answer, unless a red flag must be answered. `chores` lets
-    requests for a chore go unjudged.
+    requests for a chore go unjudged. An `operator` may read every tenant's audit entries, and replay them.
     """
 
     name: str
@@ -120,6 +120,7 @@ class Tenant:
     policy_status: int = 200
     engine_errors: bool = False
     chores: bool = False
+    operator: bool = False
     cache_salt: str = field(default="", repr=False)
 
 

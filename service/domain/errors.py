@@ -4,8 +4,9 @@ GatewayError
  ├── RequestError            the caller can mend it: a 4xx
  │    ├── InvalidRequest        400  a field is wrong; `param` names it
  │    ├── Unauthorised          401  no key, or one that is not known
+ │    ├── Forbidden             403  the key is known, and this is not for it
  │    ├── NotFound              404
- │    ├── Conflict              409  an idempotency key met another body
+ │    ├── Conflict              409  an idempotency key met another body, or a replay another conversation
  │    ├── SlowRequest           408
  │    ├── TooLarge              413
  │    ├── HeadTooLarge          431  address and headers
@@ -53,12 +54,16 @@ class Unauthorised(RequestError):
     """No API key, or one that is not known."""
 
 
+class Forbidden(RequestError):
+    """The key is known, and this is not for it."""
+
+
 class NotFound(RequestError):
     """Nothing by that id."""
 
 
 class Conflict(RequestError):
-    """The same idempotency key came with another body."""
+    """What came differs from what it names: another body under an idempotency key, another conversation to replay."""
 
 
 class TooLarge(RequestError):

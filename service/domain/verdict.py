@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from service.domain.assessment import Criterion, Polarity
 
+# The weight from which a revision may lose nothing: every criterion has at least this.
+NOTHING_LOST = 1
+
 
 class Finding(StrEnum):
     """Whether a criterion is complied with. Unknown never counts as met."""
@@ -66,8 +69,16 @@ def passes(verdicts: Sequence[Verdict], *, line: int) -> bool:
     return bool(verdicts) and not failing(verdicts, line=line)
 
 
-def is_better(after: Sequence[Verdict], before: Sequence[Verdict], *, line: int) -> bool:
-    """Whether a revision is accepted: a strictly better score, and no criterion of weight `line` or more lost."""
+def is_better(after: Sequence[Verdict], before: Sequence[Verdict], *, line: int = NOTHING_LOST, gain: int = 0) -> bool:
+    """Whether a revision is accepted: a strictly better score, and no criterion of weight `line` or more lost.
+
+    By default nothing may be lost. What is met must weigh at least `gain` more than before: the pipeline asks for the
+    weight of the lightest thing that was to be mended. Chosen by simulation: docs/decisions/two-judges.md.
+    """
     held = {v.criterion.id for v in before if v.met and v.criterion.weight >= line}
     kept = {v.criterion.id for v in after if v.met}
-    return held <= kept and score(after) > score(before)
+    return held <= kept and score(after) > score(before) and _weight_met(after) - _weight_met(before) >= gain
+
+
+def _weight_met(verdicts: Iterable[Verdict]) -> int:
+    return sum(v.criterion.weight for v in verdicts if v.met)

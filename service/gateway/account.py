@@ -3,20 +3,26 @@
 import hashlib
 import hmac
 import time
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 
 import orjson
 
-from service.domain.answer import Answer
+from service.domain.answer import Answer, Judged, Revision
+from service.domain.assessment import Assessment
 from service.domain.enquiry import Enquiry, Tenant
+from service.domain.verdict import Verdict
 from service.gateway.replies import provenance_reply, scenario_reply, usage_reply
 from service.observability.logs import event
 from service.observability.metrics import Metrics
 
+# What the ledger adds to an entry, and the seal itself.
+_LEDGERS_OWN = frozenset({"prev", "hash", "entry_hmac"})
+
 
 def keyed_digest(key: bytes, purpose: str, content: object) -> str:
     """HMAC-SHA256 in hex: without the key, nobody can tell whose words a digest stands for by guessing them."""
-    message = purpose.encode() + b"\0" + orjson.dumps(content)
+    message = purpose.encode() + b"\0" + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
@@ -26,36 +32,120 @@ def salted(tenant: Tenant, *, key: bytes) -> Tenant:
 
 
 def entry(answer: Answer, *, key: bytes) -> dict[str, object]:
-    """The ledger's entry: what was decided and why."""
+    """The ledger's entry: what was decided and why, and all that a replay needs but the words themselves."""
     enquiry, assessment = answer.assessment.enquiry, answer.assessment
     best = answer.judged or answer.draft
+    return sealed(
+        {
+            "id": enquiry.id,
+            "at": round(time.time(), 3),
+            "tenant": enquiry.tenant.name,
+            "failure_policy": enquiry.tenant.failure_policy.value,
+            "release_line": enquiry.tenant.release_line,
+            "outcome": answer.outcome.value,
+            "outcome_reason": answer.reason.value if answer.reason else None,
+            "trouble": answer.trouble.value if answer.trouble else None,
+            "conversation_hmac": conversation_digest(enquiry, key=key),
+            "user_hmac": keyed_digest(key, "user", enquiry.user) if enquiry.user else None,
+            "answer_hmac": keyed_digest(key, "answer", answer.text),
+            **terms(enquiry, key=key),
+            **assessed(assessment, key=key),
+            "verdicts": _verdicts(best.verdicts if best else ()),
+            "round": best.round if best else None,
+            "candidates": [candidate(judged, key=key) for judged in _all_judged(answer)],
+            "revisions": [_revision(revision) for revision in answer.revisions],
+            "usage": usage_reply(answer.usage),
+            "timings_ms": dict(answer.timings_ms),
+            "provenance": provenance_reply(answer.provenance),
+        },
+        key=key,
+    )
+
+
+def sealed(content: dict[str, object], *, key: bytes) -> dict[str, object]:
+    """The entry with an HMAC over the rest of it: a chain of hashes can be written anew by anybody, this cannot."""
+    return {**content, "entry_hmac": seal_of(content, key=key)}
+
+
+def seal_of(content: Mapping[str, object], *, key: bytes) -> str:
+    """The HMAC over an entry, whether it comes from here or from the ledger."""
+    rest = {name: value for name, value in content.items() if name not in _LEDGERS_OWN}
+    return keyed_digest(key, "entry", rest)
+
+
+def terms(enquiry: Enquiry, *, key: bytes) -> dict[str, object]:
+    """On which terms it was asked. What may hold words (stops, tools, schemas) is there as its HMAC alone."""
+    sampling = asdict(replace(enquiry.sampling, stop=()))
+    del sampling["stop"]
     return {
-        "id": enquiry.id,
-        "at": round(time.time(), 3),
-        "tenant": enquiry.tenant.name,
-        "failure_policy": enquiry.tenant.failure_policy.value,
-        "release_line": enquiry.tenant.release_line,
-        "outcome": answer.outcome.value,
-        "outcome_reason": answer.reason.value if answer.reason else None,
-        "conversation_hmac": conversation_digest(enquiry, key=key),
-        "user_hmac": keyed_digest(key, "user", enquiry.user) if enquiry.user else None,
-        "answer_hmac": keyed_digest(key, "answer", answer.text),
-        "red_flags": [flag.family for flag in assessment.red_flags],
-        "scenario": scenario_reply(assessment.scenario),
-        "principles": [{"id": p.id, "version": p.version} for p in assessment.principles],
-        "verdicts": [
-            {"criterion_id": v.criterion.id, "verdict": v.finding.value, "probability": v.presence.probability}
-            for v in (best.verdicts if best else ())
-        ],
-        "round": best.round if best else None,
-        "revisions": [
-            {"round": r.round, "style": r.style.value, "accepted": r.accepted, "reason": r.reason.value}
-            for r in answer.revisions
-        ],
-        "usage": usage_reply(answer.usage),
-        "timings_ms": dict(answer.timings_ms),
-        "provenance": provenance_reply(answer.provenance),
+        "audience": enquiry.audience.value if enquiry.audience else None,
+        "options": asdict(enquiry.options),
+        "sampling": sampling,
+        "shape_hmac": keyed_digest(key, "shape", (enquiry.shape, enquiry.sampling.stop)),
+        "key_hmac": keyed_digest(key, "key", ""),
     }
+
+
+def assessed(assessment: Assessment, *, key: bytes) -> dict[str, object]:
+    """What was known before a word was drafted."""
+    return {
+        "red_flags": [flag.family for flag in assessment.red_flags],
+        "evidence": [asdict(flag.evidence) for flag in assessment.red_flags],
+        "duty_hmac": keyed_digest(key, "duty", assessment.duty),
+        "language": assessment.language,
+        "scenario": scenario_reply(assessment.scenario),
+        "principles": [
+            {"id": p.id, "version": p.version, "similarity": round(p.similarity, 5)} for p in assessment.principles
+        ],
+        "rubric": [
+            {"criterion_id": c.id, "weight": c.weight, "polarity": c.polarity.value, "text_sha256": _sha256(c.text)}
+            for c in assessment.rubric
+        ],
+    }
+
+
+def candidate(judged: Judged, *, key: bytes) -> dict[str, object]:
+    """A version of the answer that was judged: its words as their HMAC, and what each judge found."""
+    made = judged.candidate
+    return {
+        "round": judged.round,
+        "text_hmac": keyed_digest(key, "candidate", (made.duty, made.body, made.tool_calls)),
+        "verdicts": _verdicts(judged.verdicts),
+        "guidance": _verdicts(judged.guidance),
+    }
+
+
+def _all_judged(answer: Answer) -> list[Judged]:
+    first = [answer.first] if answer.first else []
+    return first + [revision.judged for revision in answer.revisions if revision.judged]
+
+
+def _verdicts(verdicts: Iterable[Verdict]) -> list[dict[str, object]]:
+    return [
+        {
+            "criterion_id": v.criterion.id,
+            "verdict": v.finding.value,
+            "present": v.presence.present,
+            "probability": v.presence.probability,
+        }
+        for v in verdicts
+    ]
+
+
+def _revision(revision: Revision) -> dict[str, object]:
+    return {
+        "round": revision.round,
+        "style": revision.style.value,
+        "accepted": revision.accepted,
+        "reason": revision.reason.value,
+        "score_before": revision.score_before,
+        "score_after": revision.score_after,
+        "targets": list(revision.targets),
+    }
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def repeat_entry(enquiry: Enquiry, *, of: str, key: bytes) -> dict[str, object]:

@@ -142,6 +142,7 @@ class Answering:
             self.desk.edition(),
             prompts_digest(),
             pipeline.abilities,
+            [(judge.name, judge.digest) for judge in (pipeline.judges.guide, pipeline.judges.accept)],
             pipeline.limits,
             (pipeline.screen.region, pipeline.screen.language),
             self.desk.service_version,

@@ -62,6 +62,10 @@ class Ledger(Protocol):
         """The entry of that id, or None."""
         ...
 
+    async def broken(self) -> str | None:
+        """Where the chain of entries does not hold, in words; None where all of it does."""
+        ...
+
 
 class Shelf(Protocol):
     """The principles as a reader sees them."""

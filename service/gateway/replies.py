@@ -50,7 +50,10 @@ class PrincipleReply(TypedDict):
 
 
 class VerdictReply(TypedDict):
-    """What was found of one criterion, at which round (0 is the draft)."""
+    """What was found of one criterion, at which round (0 is the draft), and by which judge.
+
+    Where one judge guides revisions and another accepts them, each criterion comes twice: the accepting one's first.
+    """
 
     criterion_id: str
     principle_id: str
@@ -61,6 +64,7 @@ class VerdictReply(TypedDict):
     verdict: str
     probability: float | None
     round: int
+    judge: str
 
 
 class PieceReply(TypedDict):
@@ -116,6 +120,9 @@ class ProvenanceReply(TypedDict):
     model: str
     checkpoint_digest: str
     judge: str
+    judge_digest: str
+    accept_judge: str
+    accept_judge_digest: str
     seed: int | None
     service_version: str
     notices: list[str]
@@ -154,7 +161,7 @@ def chat_reply(answer: Answer) -> ChatReply:
         "red_flags": [red_flag_reply(flag) for flag in assessment.red_flags],
         "scenario": scenario_reply(assessment.scenario),
         "principles": [_principle(principle) for principle in assessment.principles],
-        "verdicts": [_verdict(verdict, best.round) for verdict in best.verdicts] if best else [],
+        "verdicts": _verdicts(best, answer.provenance) if best else [],
         "revisions": [_revision(r, told=_may_tell_drafts(answer)) for r in answer.revisions],
         "score": {"draft": _draft_score(answer), "released": _score(answer.judged)},
         "usage": usage_reply(answer.usage),
@@ -205,7 +212,12 @@ def _principle(principle: Retrieved) -> PrincipleReply:
     }
 
 
-def _verdict(verdict: Verdict, round_: int) -> VerdictReply:
+def _verdicts(judged: Judged, by: Provenance) -> list[VerdictReply]:
+    accepting = [_verdict(verdict, judged.round, by.accept_judge or by.judge) for verdict in judged.verdicts]
+    return accepting + [_verdict(verdict, judged.round, by.judge) for verdict in judged.guidance]
+
+
+def _verdict(verdict: Verdict, round_: int, judge: str) -> VerdictReply:
     criterion, presence = verdict.criterion, verdict.presence
     return {
         "criterion_id": criterion.id,
@@ -217,6 +229,7 @@ def _verdict(verdict: Verdict, round_: int) -> VerdictReply:
         "verdict": verdict.finding.value,
         "probability": None if presence.probability is None else round(presence.probability, 4),
         "round": round_,
+        "judge": judge,
     }
 
 
@@ -260,6 +273,9 @@ def provenance_reply(provenance: Provenance) -> ProvenanceReply:
         "model": provenance.model,
         "checkpoint_digest": provenance.checkpoint_digest,
         "judge": provenance.judge,
+        "judge_digest": provenance.judge_digest,
+        "accept_judge": provenance.accept_judge or provenance.judge,
+        "accept_judge_digest": provenance.accept_judge_digest or provenance.judge_digest,
         "seed": provenance.seed,
         "service_version": provenance.service_version,
         "notices": list(provenance.notices),

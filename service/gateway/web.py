@@ -17,6 +17,7 @@ from service.gateway import (
     openai,
     operations,
     principles,
+    replay,
     responses,
     screen,
     text_completion,
@@ -60,6 +61,7 @@ _ROUTERS = (
     screen.router,
     principles.router,
     operations.router,
+    replay.router,
 )
 # Azure's newer clients ask for /openai/v1/...
 _OPENAI = (openai.router, embeddings.router, text_completion.router, responses.router)

@@ -1,6 +1,7 @@
 """Judge: what the answer does of each criterion, all at once, each from one token of the model."""
 
 import asyncio
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from service.domain.verdict import Presence, Verdict
 from service.pipeline.briefing import answered
 from service.pipeline.ports import Engine
 from service.prompts import verdict as words
+from service.prompts.digest import prompts_digest
 
 _ONE_TOKEN = Sampling(temperature=0.0, max_tokens=1)
 _ONE_OBJECT = Sampling(temperature=0.0, max_tokens=16)
@@ -30,6 +32,16 @@ class ModelJudge:
     name: str
     threshold: float = 0.5
     calibrated: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Over the model that was reached, its words and its threshold; empty before it was reached."""
+        try:
+            abilities = self.engine.abilities
+        except EngineError:
+            return ""
+        made_of = (self.name, abilities.model, abilities.checkpoint_digest, self.threshold, prompts_digest())
+        return f"sha256:{hashlib.sha256(repr(made_of).encode()).hexdigest()}"
 
     async def judge(
         self, assessment: Assessment, candidate: Candidate, criteria: Sequence[Criterion]

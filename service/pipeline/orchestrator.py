@@ -2,34 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 from functools import partial
 
-from service.domain.answer import (
-    Answer,
-    Candidate,
-    Judged,
-    Provenance,
-    Reason,
-    Revision,
-    RevisionReason,
-)
+from service.domain.answer import Answer, Candidate, Provenance, Reason
 from service.domain.assessment import Assessment, Notice
-from service.domain.completion import Usage
 from service.domain.conversation import Role
-from service.domain.enquiry import Enquiry, RevisionStyle
+from service.domain.enquiry import Enquiry
 from service.domain.errors import EngineError, EngineTimeout, EngineUnavailable, InvalidRequest, StoreError
-from service.domain.verdict import Finding, Verdict, failing, is_better
 from service.observability.logs import failed
-from service.pipeline import chore, draft, fit, release, retrieve, revise, rubric, scenario
+from service.pipeline import chore, draft, fit, release, retrieve, rubric, scenario
+from service.pipeline.disclosure import discloses
+from service.pipeline.judges import Judges
 from service.pipeline.ports import Abilities, Engine, Hits, Judge, Principles
+from service.pipeline.rounds import Rounds
 from service.pipeline.screen import Screen, language_spoken
 from service.pipeline.watching import Unwatched, Watcher
+from service.pipeline.work import Limits, Work
 from service.prompts.base import harmless
 from service.prompts.control import neutralise_tool
 from service.prompts.digest import prompts_digest
+
+# Whoever builds or follows an orchestrator finds these here too.
+__all__ = ["UNREACHED", "Limits", "Orchestrator", "Unwatched", "Watcher"]
 
 # How many turns of the user tell what the latest is about.
 _RECENT = 4
@@ -38,44 +34,12 @@ UNREACHED = Abilities(model="unreached", context_tokens=0, probabilities=False, 
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What the pipeline may spend: tokens of a draft or rewrite, of edits, and room kept for the guide."""
-
-    draft_tokens: int = 1024
-    edits_tokens: int = 512
-    guide_tokens: int = 700
-    max_revisions: int = 2
-    nearness: retrieve.Nearness = field(default_factory=retrieve.Nearness)
-
-
-@dataclass(slots=True)
-class _Work:
-    """What has come of one enquiry so far: read when it ends, however it ends."""
-
-    assessment: Assessment
-    asked: Enquiry
-    best: Judged | None = None
-    chore: Candidate | None = None
-    revisions: list[Revision] = field(default_factory=list)
-    usage: dict[str, Usage] = field(default_factory=dict)
-    timings_ms: dict[str, float] = field(default_factory=dict)
-
-    def spend(self, stage: str, usage: Usage) -> None:
-        self.usage[stage] = self.usage.get(stage, Usage()) + usage
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            spent = (time.perf_counter() - began) * 1000
-            self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent
-
-
-@dataclass(frozen=True, slots=True)
 class Orchestrator:
-    """Holds the collaborators; each method is one enquiry."""
+    """Holds the collaborators; each method is one enquiry.
+
+    `judge` guides revisions; `accept_judge`, where it is another, accepts them. `readers` are the engines besides
+    `engine` that must be able to read a whole prompt: a judge's own.
+    """
 
     screen: Screen
     principles: Principles
@@ -83,6 +47,13 @@ class Orchestrator:
     judge: Judge
     limits: Limits
     service_version: str
+    accept_judge: Judge | None = None
+    readers: tuple[Engine, ...] = ()
+
+    @property
+    def judges(self) -> Judges:
+        """Who guides and who accepts."""
+        return Judges(self.judge, self.accept_judge or self.judge)
 
     async def answer(self, enquiry: Enquiry, *, watcher: Watcher | None = None) -> Answer:
         """Draft, judge, revise, and release or withhold. Never raises for what the model or the store does.
@@ -94,7 +65,7 @@ class Orchestrator:
         """
         follow = watcher or Unwatched()
 
-        async def make(work: _Work) -> Candidate:
+        async def make(work: Work) -> Candidate:
             follow.stage("draft")
             with work.timed("draft"):
                 show = follow.provisional if enquiry.tenant.provisional_drafts else None
@@ -114,7 +85,7 @@ class Orchestrator:
         What may be mended gets the duty's words; what may not must say as much by itself.
         """
 
-        async def given(work: _Work) -> Candidate:
+        async def given(work: Work) -> Candidate:
             if enquiry.options.max_revisions:
                 return Candidate(body=text.strip(), duty=work.assessment.duty)
             work.assessment = replace(work.assessment, rubric=rubric.unaided(work.assessment.rubric))
@@ -122,10 +93,10 @@ class Orchestrator:
 
         return await self._run(enquiry, given, watcher or Unwatched())
 
-    async def _run(self, enquiry: Enquiry, make: Callable[[_Work], Awaitable[Candidate]], follow: Watcher) -> Answer:
+    async def _run(self, enquiry: Enquiry, make: Callable[[Work], Awaitable[Candidate]], follow: Watcher) -> Answer:
         began = time.perf_counter()
         # CPU work, which a long conversation makes long; other requests' streams go on meanwhile.
-        work = _Work(await asyncio.to_thread(self._screened, enquiry), enquiry)
+        work = Work(await asyncio.to_thread(self._screened, enquiry), enquiry)
         work.timings_ms["screen"] = (time.perf_counter() - began) * 1000
         trouble: Reason | None = None
         try:
@@ -150,7 +121,7 @@ class Orchestrator:
         work.timings_ms["total"] = (time.perf_counter() - began) * 1000
         return self._finished(work, trouble)
 
-    async def _work(self, work: _Work, make: Callable[[_Work], Awaitable[Candidate]], follow: Watcher) -> Reason | None:
+    async def _work(self, work: Work, make: Callable[[Work], Awaitable[Candidate]], follow: Watcher) -> Reason | None:
         if chore.is_chore(work.assessment):
             return await self._chore(work, follow)
         follow.stage("retrieve")
@@ -160,12 +131,12 @@ class Orchestrator:
         candidate = await make(work)
         if not candidate.body and not candidate.tool_calls:
             return Reason.EMPTY_DRAFT
-        judged = await self._judged(work, candidate, round_=0, follow=follow)
-        work.best = judged
-        await self._revised(work, judged, follow)
+        if discloses(candidate, work.assessment):
+            return Reason.INSTRUCTIONS_DISCLOSED
+        await Rounds(self.engine, self.judges, self.limits).run(work, candidate, follow)
         return None
 
-    async def _chore(self, work: _Work, follow: Watcher) -> Reason | None:
+    async def _chore(self, work: Work, follow: Watcher) -> Reason | None:
         follow.stage("chore")
         with work.timed("chore"):
             work.assessment = await self._fitted(work.assessment)
@@ -173,6 +144,16 @@ class Orchestrator:
         work.spend("chore", usage)
         work.chore = done if done.body else None
         return None if done.body else Reason.EMPTY_DRAFT
+
+    async def assess(self, enquiry: Enquiry, *, checked: bool = False) -> Assessment:
+        """All that is known before a word is drafted, by code alone; `checked`: of an answer that is judged as it is.
+
+        Raises:
+            StoreError: nothing can be retrieved.
+
+        """
+        assessment = await self._assessed(await asyncio.to_thread(self._screened, enquiry))
+        return replace(assessment, rubric=rubric.unaided(assessment.rubric)) if checked else assessment
 
     def _screened(self, enquiry: Enquiry) -> Assessment:
         """Red flags first, since they need nothing and stand when all else fails."""
@@ -193,7 +174,7 @@ class Orchestrator:
         )
 
     def _notices(self, enquiry: Enquiry) -> frozenset[Notice]:
-        notices = set() if self.judge.calibrated else {Notice.JUDGE_UNCALIBRATED}
+        notices = set() if self.judges.calibrated else {Notice.JUDGE_UNCALIBRATED}
         if self.abilities.demonstration:
             notices.add(Notice.DEMONSTRATION_MODEL)
         if enquiry.revisions_reduced:
@@ -252,7 +233,8 @@ class Orchestrator:
     async def _fitted(self, assessment: Assessment) -> Assessment:
         enquiry = assessment.enquiry
         reserve = 2 * self.limits.draft_tokens + self.limits.guide_tokens
-        budget = max(0, self.engine.abilities.context_tokens - reserve)
+        shortest = min(reader.abilities.context_tokens for reader in (self.engine, *self.readers))
+        budget = max(0, shortest - reserve)
         kept = await fit.fit(enquiry, budget=budget, engine=self.engine)
         if kept is enquiry.conversation:
             return assessment
@@ -262,57 +244,7 @@ class Orchestrator:
             notices=assessment.notices | {Notice.CONVERSATION_TRUNCATED},
         )
 
-    async def _judged(self, work: _Work, candidate: Candidate, *, round_: int, follow: Watcher) -> Judged:
-        follow.stage("judge")
-        with work.timed("judge"):
-            verdicts, usage = await self.judge.judge(work.assessment, candidate, work.assessment.rubric)
-        work.spend("judge", usage)
-        return Judged(candidate, verdicts, round_)
-
-    async def _revised(self, work: _Work, best: Judged, follow: Watcher) -> None:
-        """Rounds of revision while a weighty criterion is unmet; a revision that is not better is left."""
-        options = work.assessment.enquiry.options
-        for round_ in range(1, min(options.max_revisions, self.limits.max_revisions) + 1):
-            targets = _targets(best.verdicts, line=work.assessment.enquiry.tenant.release_line)
-            if not targets or not revise.can_revise(best.candidate):
-                return
-            best = await self._round(work, best, targets, round_=round_, follow=follow)
-            work.best = best
-
-    async def _round(
-        self, work: _Work, best: Judged, targets: tuple[Verdict, ...], *, round_: int, follow: Watcher
-    ) -> Judged:
-        style = revise.style_for(work.assessment, round_=round_)
-        follow.stage("revise")
-        note = _noted(work, best, targets, round_=round_, style=style)
-        try:
-            with work.timed("revise"):
-                attempt = await revise.revise(
-                    work.assessment,
-                    best.candidate,
-                    [v.criterion for v in targets],
-                    style=style,
-                    engine=self.engine,
-                    max_tokens=self.limits.edits_tokens if style is RevisionStyle.EDITS else self.limits.draft_tokens,
-                )
-        except EngineTimeout:
-            raise
-        except EngineError:
-            note(RevisionReason.ENGINE_FAILED, None)
-            return best
-        work.spend("revise", attempt.usage)
-        if attempt.candidate is None:
-            note(RevisionReason.UNREADABLE, None)
-            return best
-        if attempt.candidate.body == best.candidate.body:
-            note(RevisionReason.UNCHANGED, None)
-            return best
-        judged = await self._judged(work, attempt.candidate, round_=round_, follow=follow)
-        reason = _accepted(judged, best, line=work.assessment.enquiry.tenant.release_line)
-        note(reason, judged)
-        return judged if reason is RevisionReason.BETTER else best
-
-    def _finished(self, work: _Work, trouble: Reason | None) -> Answer:
+    def _finished(self, work: Work, trouble: Reason | None) -> Answer:
         # As it was admitted: what is written down of an enquiry is what was sent, whatever part the model could hold.
         assessment = replace(work.assessment, enquiry=work.asked)
         left = (
@@ -330,9 +262,15 @@ class Orchestrator:
             revisions=tuple(work.revisions),
             usage=work.usage,
             timings_ms=work.timings_ms,
-            provenance=self._provenance(assessment),
+            provenance=replace(
+                self.versions(assessment.principles_digest),
+                seed=assessment.enquiry.sampling.seed,
+                notices=tuple(sorted(assessment.notices)),
+            ),
             tool_calls=left.tool_calls,
             finish_reason=left.finish_reason,
+            first=work.first,
+            trouble=trouble,
         )
 
     @property
@@ -343,51 +281,18 @@ class Orchestrator:
         except EngineUnavailable:
             return UNREACHED
 
-    def _provenance(self, assessment: Assessment) -> Provenance:
-        abilities = self.abilities
+    def versions(self, principles_digest: str) -> Provenance:
+        """What an answer would be made with now, from these principles."""
+        abilities, judges = self.abilities, self.judges
         return Provenance(
-            principles_digest=assessment.principles_digest,
+            principles_digest=principles_digest,
             prompts_digest=prompts_digest(),
             model=abilities.model,
             checkpoint_digest=abilities.checkpoint_digest,
-            judge=self.judge.name,
-            seed=assessment.enquiry.sampling.seed,
+            judge=judges.guide.name,
+            seed=None,
             service_version=self.service_version,
-            notices=tuple(sorted(assessment.notices)),
+            accept_judge=judges.accept.name,
+            judge_digest=judges.guide.digest,
+            accept_judge_digest=judges.accept.digest,
         )
-
-
-def _targets(verdicts: tuple[Verdict, ...], *, line: int) -> tuple[Verdict, ...]:
-    """What a revision is asked to mend. With nothing read at all there is nothing to go by."""
-    if all(v.finding is Finding.UNKNOWN for v in verdicts):
-        return ()
-    return failing(verdicts, line=line)
-
-
-def _accepted(after: Judged, before: Judged, *, line: int) -> RevisionReason:
-    if is_better(after.verdicts, before.verdicts, line=line):
-        return RevisionReason.BETTER
-    return RevisionReason.LOST_A_WEIGHTY_CRITERION if after.score > before.score else RevisionReason.NOT_BETTER
-
-
-def _noted(
-    work: _Work, best: Judged, targets: tuple[Verdict, ...], *, round_: int, style: RevisionStyle
-) -> Callable[[RevisionReason, Judged | None], None]:
-    """A function that writes down how this round ended."""
-
-    def note(reason: RevisionReason, judged: Judged | None) -> None:
-        work.revisions.append(
-            Revision(
-                round=round_,
-                style=style,
-                accepted=reason is RevisionReason.BETTER,
-                reason=reason,
-                score_before=best.score,
-                score_after=judged.score if judged else None,
-                targets=tuple(v.criterion.id for v in targets),
-                before=best.candidate.body,
-                after=judged.candidate.body if judged else None,
-            )
-        )
-
-    return note

@@ -64,6 +64,11 @@ class Judge(Protocol):
         ...
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of what it judges with: its model, its words and its threshold; empty while that is not known."""
+        ...
+
+    @property
     def calibrated(self) -> bool:
         """Whether its threshold was fitted to people's labels. Provenance warns of one that was not."""
         ...

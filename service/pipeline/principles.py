@@ -50,6 +50,10 @@ class StoredPrinciples:
         """Every principle, as JSON."""
         return [_shown(principle) for principle in self._store.principles]
 
+    def criteria(self) -> Mapping[str, Criterion]:
+        """Every criterion by its id."""
+        return {c.id: c for principle in self._store.principles for c in _retrieved(Match(principle, 1.0)).criteria}
+
     def one(self, principle_id: str) -> Mapping[str, object] | None:
         """One by id, or None."""
         found = self._store.get(principle_id)

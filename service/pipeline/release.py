@@ -45,15 +45,16 @@ class Release:
 def release(assessment: Assessment, best: Judged | None, *, trouble: Reason | None, duty_id: str) -> Release:
     """The best judged candidate if it passes; otherwise as the tenant's policy says.
 
+    Where two judges judged it, both must find that it passes: either alone lets too much through.
     `trouble` is what ended the work early, where something did. The red-flag duty holds under every policy: its words
     leave with whatever leaves, and an answer that goes against them never does.
     """
     line = assessment.enquiry.tenant.release_line
-    if best is None or not _was_judged(best.verdicts):
+    if best is None or not all(_was_judged(verdicts) for verdicts in best.by_judge):
         return _without(assessment, trouble or Reason.JUDGE_FAILED)
-    if passes(best.verdicts, line=line):
+    if all(passes(verdicts, line=line) for verdicts in best.by_judge):
         return _with(assessment, best, outcome=Outcome.RELEASED, reason=None)
-    if not _upholds_duty(best.verdicts, duty_id=duty_id):
+    if not all(_upholds_duty(verdicts, duty_id=duty_id) for verdicts in best.by_judge):
         return _safe(assessment, Reason.RED_FLAG_CONTRADICTED)
     reason = trouble or Reason.CRITERIA_UNMET
     if assessment.enquiry.tenant.failure_policy is FailurePolicy.RELEASE_FLAGGED:

@@ -20,6 +20,7 @@ _READER = {
 }
 _OPENED = "The answer already opens with the words below. Go on after them and say nothing against them."
 _LANGUAGE = "Answer in the language of the question."
+OWN_WORDS = (SYSTEM, _APP, _GUIDE, *_READER.values(), _OPENED, _LANGUAGE)
 
 
 def base(

@@ -17,6 +17,7 @@ _INSTRUCTION = (
     "Its sentences start:\n{sentences}\n"
     "Reply with JSON edits: insert (after that sentence, 0 for the start), replace or delete."
 )
+OWN_WORDS = tuple(_INSTRUCTION.replace("{sentences}", "{wishes}").split("{wishes}"))
 MAX_EDITS = 8
 # An escape like \ud83d without its other half: JSON allows it, and no UTF-8 can be written of it.
 _HALF = re.compile(r"[\ud800-\udfff]")

@@ -10,6 +10,7 @@ from service.prompts.wishes import wishes
 _INSTRUCTION = (
     "Write your answer above again in full and keep what is right.\n{wishes}\nReply with the new answer only."
 )
+OWN_WORDS = tuple(_INSTRUCTION.split("{wishes}"))
 
 
 def instruction(targets: Sequence[Criterion]) -> Message:

@@ -10,6 +10,7 @@ from service.domain.verdict import Presence
 _QUESTION = "Check your answer above as it is written. Does it do this?\n{criterion}\n"
 _INSTRUCTION = _QUESTION + "Reply with one word: Yes or No."
 _INSTRUCTION_JSON = _QUESTION + 'Reply as {{"present": true}} or {{"present": false}}.'
+OWN_WORDS = tuple(text.replace("{criterion}", "") for text in (_INSTRUCTION, _INSTRUCTION_JSON))
 SCHEMA = json.dumps(
     {
         "type": "object",

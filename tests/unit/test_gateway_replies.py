@@ -73,6 +73,7 @@ def test_a_released_answer_reads_as_the_interface_says() -> None:
                 "verdict": "met",
                 "probability": 0.1,
                 "round": 1,
+                "judge": "self",
             },
             {
                 "criterion_id": "calm#rest",
@@ -84,6 +85,7 @@ def test_a_released_answer_reads_as_the_interface_says() -> None:
                 "verdict": "unknown",
                 "probability": None,
                 "round": 1,
+                "judge": "self",
             },
         ],
         "revisions": [
@@ -116,6 +118,9 @@ def test_a_released_answer_reads_as_the_interface_says() -> None:
             "model": "m",
             "checkpoint_digest": "sha256:c",
             "judge": "self",
+            "judge_digest": "",
+            "accept_judge": "self",
+            "accept_judge_digest": "",
             "seed": 3,
             "service_version": "0.1",
             "notices": ["judge_uncalibrated"],

@@ -1,6 +1,7 @@
 """Verdicts, scores and the acceptance rule: the arithmetic that decides what leaves."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -104,5 +105,74 @@ def test_a_revision_that_loses_a_weighty_criterion_is_rejected_though_it_scores_
     before = [Verdict(heavy, Presence(present=True)), *(Verdict(c, Presence(present=False)) for c in (light, other))]
     after = [Verdict(heavy, Presence(present=False)), *(Verdict(c, Presence(present=True)) for c in (light, other))]
     assert score(after) > score(before)
+    assert not is_better(after, before)
     assert not is_better(after, before, line=7)
     assert is_better(after, before, line=9)
+
+
+@given(judgements())
+def test_a_revision_that_loses_anything_at_all_is_rejected_by_default(
+    both: tuple[list[Verdict], list[Verdict]],
+) -> None:
+    before, after = both
+    if any(old.met and not new.met for old, new in zip(before, after, strict=True)):
+        assert not is_better(after, before)
+
+
+@given(judgements(), st.integers(1, 10), st.integers(0, 20))
+def test_of_two_judgements_at_most_one_is_better_than_the_other(
+    both: tuple[list[Verdict], list[Verdict]], line: int, gain: int
+) -> None:
+    one, other = both
+    assert not (is_better(one, other, line=line, gain=gain) and is_better(other, one, line=line, gain=gain))
+
+
+@given(judgements(), st.integers(1, 10), st.integers(0, 20), st.randoms())
+def test_the_order_of_the_criteria_changes_nothing(
+    both: tuple[list[Verdict], list[Verdict]], line: int, gain: int, random: Random
+) -> None:
+    before, after = both
+    mixed = [sorted(side, key=lambda _: random.random()) for side in (before, after)]
+    assert score(mixed[0]) == score(before)
+    assert passes(mixed[0], line=line) == passes(before, line=line)
+    assert {v.criterion.id for v in failing(mixed[0], line=line)} == {
+        v.criterion.id for v in failing(before, line=line)
+    }
+    assert is_better(mixed[1], mixed[0], line=line, gain=gain) == is_better(after, before, line=line, gain=gain)
+
+
+@given(judgements(), st.integers(1, 10), st.integers(0, 20))
+def test_meeting_one_more_criterion_never_makes_a_revision_worse(
+    both: tuple[list[Verdict], list[Verdict]], line: int, gain: int
+) -> None:
+    before, after = both
+    for at, verdict in enumerate(after):
+        right = Presence(present=verdict.criterion.polarity is Polarity.MUST)
+        mended = [*after[:at], replace(verdict, presence=right), *after[at + 1 :]]
+        assert is_better(mended, before, line=line, gain=gain) or not is_better(after, before, line=line, gain=gain)
+
+
+@given(judgements(), st.integers(1, 10))
+def test_an_unknown_verdict_is_worth_no_more_than_an_unmet_one(
+    both: tuple[list[Verdict], list[Verdict]], line: int
+) -> None:
+    before, after = both
+    unmet = [
+        replace(v, presence=Presence(present=v.criterion.polarity is not Polarity.MUST))
+        if v.finding is Finding.UNKNOWN
+        else v
+        for v in after
+    ]
+    assert score(unmet) == score(after)
+    assert passes(unmet, line=line) == passes(after, line=line)
+    assert is_better(unmet, before, line=line) == is_better(after, before, line=line)
+
+
+@given(judgements(), st.integers(1, 20))
+def test_a_revision_that_is_accepted_gains_at_least_what_was_asked(
+    both: tuple[list[Verdict], list[Verdict]], gain: int
+) -> None:
+    before, after = both
+    if is_better(after, before, gain=gain):
+        met = [sum(v.criterion.weight for v in side if v.met) for side in (before, after)]
+        assert met[1] - met[0] >= gain

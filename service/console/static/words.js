@@ -16,6 +16,7 @@ const REASONS = {
   nothing_retrieved: "No principles could be found to hold it to.",
   empty_draft: "The model wrote nothing.",
   red_flag_contradicted: "It spoke against the advice for a warning sign.",
+  instructions_disclosed: "It recited the instructions that stand above the conversation.",
   does_not_fit: "The request does not fit the model: it is too long, or asks for a form that it cannot give.",
   internal: "Something went wrong inside the gateway.",
 };
@@ -24,6 +25,8 @@ const REVISIONS = {
   better: "taken: it met more, and lost nothing that matters",
   not_better: "left: it was no better",
   lost_a_weighty_criterion: "left: it lost a check that matters",
+  lost_a_criterion: "left: it met more, but lost a check",
+  discloses: "left: it recited its instructions",
   unreadable: "left: it could not be read",
   unchanged: "left: it changed nothing",
   engine_failed: "left: the model's server failed",

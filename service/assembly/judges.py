@@ -1,0 +1,68 @@
+"""Settings become the judges: who guides revisions, and who accepts them."""
+
+from pathlib import Path
+
+from service.domain.errors import SettingsError
+from service.engines.embedded import EmbeddedEngine
+from service.engines.endpoint import Endpoint
+from service.engines.openai_http import OpenAIEngine
+from service.observability.logs import event
+from service.pipeline.judge import ModelJudge
+from service.pipeline.ports import Judge
+from service.settings import JudgeName, Settings
+
+
+def judge_engine_of(settings: Settings) -> OpenAIEngine | None:
+    """The judge's own server, where one is set and used: its own connections, its own breaker."""
+    if settings.judge_upstream is None or "upstream" not in {settings.judge, settings.accepting}:
+        return None
+    key = settings.judge_upstream_key
+    return OpenAIEngine(
+        Endpoint(
+            base_url=settings.judge_upstream,
+            model=settings.judge_model or "",
+            api_key=key.get_secret_value() if key else "",
+            max_concurrency=settings.upstream_connections,
+            max_retries=settings.upstream_retries,
+            read_timeout_s=settings.upstream_timeout_s,
+            context_tokens=settings.context_tokens or 4096,
+        )
+    )
+
+
+def judges_of(
+    settings: Settings, engine: OpenAIEngine | EmbeddedEngine, judge_engine: OpenAIEngine | None
+) -> tuple[Judge, Judge]:
+    """Who guides revisions and who accepts them; the start warns of each that was not fitted to people's labels.
+
+    Raises:
+        SettingsError: one of them cannot be used.
+
+    """
+
+    def made(name: JudgeName) -> Judge:
+        match name:
+            case "self":
+                return ModelJudge(engine, "self")
+            case "upstream" if judge_engine is not None:
+                return ModelJudge(judge_engine, f"upstream:{settings.judge_model}" if settings.judge_model else name)
+            case "small" if settings.small_judge_dir is not None:
+                return _small_judge(settings.small_judge_dir)
+            case _:
+                raise SettingsError(f"judge {name}: it is not set up")
+
+    used = {name: made(name) for name in dict.fromkeys((settings.judge, settings.accepting))}
+    for name, judge in used.items():
+        if not judge.calibrated:
+            event("judge.uncalibrated", judge=name)
+    return used[settings.judge], used[settings.accepting]
+
+
+def _small_judge(folder: Path) -> Judge:
+    """The small cross-encoder of our own, from its folder: the one place where it is made.
+
+    Raises:
+        SettingsError: the folder does not hold one that can be used.
+
+    """
+    raise SettingsError(f"judge small: there is none at {folder}")

@@ -1,0 +1,160 @@
+"""The steps of a replay: for each, what the record says, what comes of it now, and whether that is the same."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from service.domain.answer import Answer
+from service.domain.assessment import Assessment
+from service.domain.enquiry import Enquiry
+from service.gateway.account import assessed, entry, seal_of
+from service.gateway.recomputed import Entry, recompute
+from service.pipeline.scenario import CAREFUL
+
+# What must be as it was for the model's steps to be worth repeating.
+PINNED = (
+    "principles_digest",
+    "prompts_digest",
+    "model",
+    "checkpoint_digest",
+    "judge",
+    "judge_digest",
+    "accept_judge",
+    "accept_judge_digest",
+)
+_SCREENED = ("red_flags", "evidence", "duty_hmac", "language")
+_BY_JUDGE = ("verdicts", "guidance")
+_NOT_REPEATED = "not repeated: its versions are others now, or a check's answer was not given"
+_CLOSE = 1e-6  # probabilities nearer than this are the same
+
+
+class Step(TypedDict):
+    """One step. `kind`: the record itself, code, or a model. `same` is null where it could not be repeated."""
+
+    step: str
+    kind: str
+    same: bool | None
+    recorded: Any
+    now: Any
+    note: str | None
+
+
+def steps_of(
+    recorded: Entry,
+    enquiry: Enquiry,
+    *,
+    now: Assessment | None,
+    again: Answer | None,
+    pinned: Mapping[str, Any],
+    broken: str | None,
+    key: bytes,
+) -> list[Step]:
+    """Every step of one answer, in order. `now` is None where nothing can be retrieved, `again` where the model's
+    steps were not repeated. A request that ended early is followed as far as its record goes.
+    """  # noqa: D205 - one sentence too long for one line
+    return [
+        _ledger(recorded, broken=broken, key=key),
+        _versions(recorded, pinned),
+        *_assessment(recorded, now, key=key),
+        *_arithmetic(recorded, enquiry),
+        *_model(recorded, again, key=key),
+    ]
+
+
+def _step(step: str, kind: str, recorded: object, now: object, *, note: str | None = None) -> Step:
+    return {"step": step, "kind": kind, "same": recorded == now, "recorded": recorded, "now": now, "note": note}
+
+
+def _unrepeated(step: str, kind: str, note: str, recorded: object = None) -> Step:
+    return {"step": step, "kind": kind, "same": None, "recorded": recorded, "now": None, "note": note}
+
+
+def _ledger(recorded: Entry, *, broken: str | None, key: bytes) -> Step:
+    """The chain from end to end, and the seal of this entry, which nobody can make without the key."""
+    seal = seal_of(recorded, key=key)
+    step = _step("ledger", "record", recorded.get("entry_hmac"), seal)
+    if broken is not None:
+        return {**step, "same": False, "note": f"the chain is broken at {broken}"}
+    return step if step["same"] else {**step, "note": "this entry was written or changed without the audit key"}
+
+
+def _versions(recorded: Entry, pinned: Mapping[str, Any]) -> Step:
+    then = {name: recorded["provenance"].get(name) for name in pinned}
+    other = [name for name in pinned if pinned[name] != then[name]]
+    return _step("versions", "record", then, dict(pinned), note=", ".join(other) or None)
+
+
+def _assessment(recorded: Entry, now: Assessment | None, *, key: bytes) -> Iterator[Step]:
+    if now is None or recorded["trouble"] == "nothing_retrieved":
+        for name in ("screen", "scenario", "retrieve", "rubric"):
+            yield _unrepeated(name, "code", "nothing was retrieved, then or now")
+        return
+    found = assessed(now, key=key)
+    yield _step("screen", "code", {n: recorded[n] for n in _SCREENED}, {n: found[n] for n in _SCREENED})
+    for step, field in (("scenario", "scenario"), ("retrieve", "principles"), ("rubric", "rubric")):
+        yield _step(step, "code", recorded[field], found[field])
+
+
+def _arithmetic(recorded: Entry, enquiry: Enquiry) -> Iterator[Step]:
+    """From the recorded verdicts, line and policy alone, whatever a model or the store says today."""
+    try:
+        computed = recompute(recorded, Assessment(enquiry, (), CAREFUL, (), ()))
+    except (KeyError, ValueError, TypeError) as error:
+        note = f"the record cannot be followed ({type(error).__name__})"
+        yield {**_unrepeated("release", "code", note), "same": False}
+        return
+    fields = ("round", "targets", "reason", "accepted", "score_before", "score_after")
+    then = [{name: revision[name] for name in fields} for revision in recorded["revisions"]]
+    for name, of in (("scores", fields[4:]), ("targets", fields[1:2]), ("acceptance", fields[2:4])):
+        yield _step(name, "code", _only(then, of), _only(computed.rounds, of))
+    yield _step(
+        "release",
+        "code",
+        {name: recorded[name] for name in ("outcome", "outcome_reason", "round")},
+        {"outcome": computed.outcome, "outcome_reason": computed.outcome_reason, "round": computed.round},
+    )
+
+
+def _only(rounds: Sequence[Mapping[str, Any]], fields: Sequence[str]) -> list[dict[str, Any]]:
+    return [{name: one[name] for name in ("round", *fields)} for one in rounds]
+
+
+def _model(recorded: Entry, again: Answer | None, *, key: bytes) -> Iterator[Step]:
+    """The texts by their HMACs; verdicts only of a text that is the same, for of another they say nothing."""
+    if again is None:
+        yield _unrepeated("model", "model", _NOT_REPEATED)
+        return
+    fresh: Mapping[str, Any] = entry(again, key=key)
+    seedless = recorded["sampling"]["seed"] is None
+    note = "drawn without a seed, so another draft may be mere chance" if seedless else None
+    now = {one["round"]: one for one in fresh["candidates"]}
+    for one in recorded["candidates"]:
+        step = f"round {one['round']}" if one["round"] else "draft"
+        other = now.get(one["round"])
+        yield _step(step, "model", one["text_hmac"], other["text_hmac"] if other else None, note=note)
+        if other is None or other["text_hmac"] != one["text_hmac"]:
+            yield _unrepeated(f"{step} judged", "model", "its text is another, so it was not compared")
+        else:
+            yield _judging(f"{step} judged", one, other)
+    yield _step("answer", "model", recorded["answer_hmac"], fresh["answer_hmac"], note=note)
+
+
+def _judging(step: str, then: Entry, now: Entry) -> Step:
+    pairs = [pair for part in _BY_JUDGE for pair in zip(then[part], now[part], strict=False)]
+    chances = [(a["probability"], b["probability"]) for a, b in pairs]
+    apart = [abs(a - b) for a, b in chances if a is not None and b is not None]
+    same = _found(then) == _found(now) and max(apart, default=0.0) <= _CLOSE
+    note = f"probabilities differ by {max(apart, default=0.0):.2g} at most"
+    return {
+        "step": step,
+        "kind": "model",
+        "same": same,
+        "recorded": _found(then),
+        "now": _found(now),
+        "note": note,
+    }
+
+
+def _found(judged: Entry) -> dict[str, dict[str, str]]:
+    return {part: {v["criterion_id"]: v["verdict"] for v in judged[part]} for part in _BY_JUDGE}

@@ -1,0 +1,255 @@
+"""POST /replay/{id}: the same conversation gives the same, and whatever was changed since is named."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.audit.chain import seal
+from service.audit.ledger import FileLedger, MemoryLedger
+from service.domain.enquiry import FailurePolicy, Tenant
+from service.gateway.desk import Tenants
+from tests.gateway_fakes import BAD, CALM, CHEST, COUGH, FakeDesk, client_of, plays
+
+OPERATOR = Tenants(open_to=Tenant("local", operator=True))
+CODE = ("screen", "scenario", "retrieve", "rubric", "scores", "targets", "acceptance", "release")
+
+
+def desk(**changes: Any) -> FakeDesk:
+    return FakeDesk(**{"tenants": OPERATOR, **changes})
+
+
+async def asked(client: httpx.AsyncClient, body: dict[str, Any] = COUGH, *, to: str = "/chat") -> Any:
+    reply = await client.post(to, json=body)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+async def replayed(client: httpx.AsyncClient, entry_id: str, body: dict[str, Any] = COUGH) -> Any:
+    return await asked(client, body, to=f"/replay/{entry_id}")
+
+
+def step(reply: Any, name: str) -> Any:
+    return next(one for one in reply["steps"] if one["step"] == name)
+
+
+REVISES: dict[str, Any] = {
+    "draft": BAD,
+    "revision": '{"edits":[{"op":"replace","sentence":1,"text":"Rest and see a doctor."}]}',
+}
+
+
+@pytest.mark.parametrize("body", [COUGH, CHEST], ids=["calm", "red-flag"])
+@pytest.mark.parametrize("model", [{}, REVISES, {"draft": BAD}], ids=["passes", "revised", "withheld"])
+async def test_an_unchanged_gateway_replays_every_answer_the_same(model: dict[str, Any], body: dict[str, Any]) -> None:
+    async with client_of(desk(script=plays(**model))) as client:
+        first = await asked(client, body)
+        reply = await replayed(client, first["id"], body)
+    assert (reply["same"], reply["differs"]) == (True, [])
+    assert {name: step(reply, name)["same"] for name in CODE} == dict.fromkeys(CODE, True)
+    assert step(reply, "draft")["same"]
+    assert step(reply, "draft judged")["same"]
+    assert step(reply, "answer")["same"]
+
+
+async def test_no_step_holds_words_of_the_conversation_or_the_answer() -> None:
+    async with client_of(desk(script=plays(**REVISES))) as client:
+        first = await asked(client, CHEST)
+        said = json.dumps(await replayed(client, first["id"], CHEST))
+    assert "crushing" not in said
+    assert "Rest and see" not in said
+    assert "Forbiddenword" not in said
+
+
+async def test_another_conversation_is_refused() -> None:
+    async with client_of(desk()) as client:
+        first = await asked(client)
+        reply = await client.post(f"/replay/{first['id']}", json=CHEST)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "conversation_differs")
+
+
+async def test_other_tools_than_those_of_the_record_are_refused() -> None:
+    tool = {"type": "function", "function": {"name": "lookup"}}
+    async with client_of(desk()) as client:
+        first = await asked(client)
+        reply = await client.post(f"/replay/{first['id']}", json={**COUGH, "tools": [tool]})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "shape_differs")
+
+
+async def test_only_an_operator_may_replay_and_read_what_others_got() -> None:
+    fake = desk(tenants=Tenants(open_to=Tenant("ward")))
+    async with client_of(fake) as client:
+        first = await asked(client)
+        reply = await client.post(f"/replay/{first['id']}", json=COUGH)
+        assert (reply.status_code, reply.json()["error"]["type"]) == (403, "permission_error")
+    async with client_of(desk(tenants=OPERATOR, ledger=fake.ledger)) as client:
+        assert (await client.get(f"/audit/{first['id']}")).status_code == 200
+        assert (await replayed(client, first["id"]))["same"]
+
+
+async def test_a_changed_principle_is_named_and_the_model_is_not_asked_again() -> None:
+    before = desk(script=plays(**REVISES))
+    async with client_of(before) as client:
+        first = await asked(client)
+    heavier = replace(CALM.criteria[1], weight=8, text="Says to rest for a week.")
+    after = desk(script=plays(**REVISES), ledger=before.ledger)
+    after.principles.calm = replace(CALM, version="1.1.0", criteria=(CALM.criteria[0], heavier))
+    after.principles.digest = "sha256:q"
+    async with client_of(after) as client:
+        reply = await replayed(client, first["id"])
+    assert set(reply["differs"]) == {"versions", "retrieve", "rubric"}
+    assert step(reply, "versions")["note"] == "principles_digest"
+    assert [p["version"] for p in step(reply, "retrieve")["now"] if p["id"] == "calm"] == ["1.1.0"]
+    assert step(reply, "release")["same"]
+    assert step(reply, "model")["same"] is None
+    assert after.engine.asks == []
+
+
+async def test_a_changed_model_is_named_and_not_asked_while_the_code_still_agrees() -> None:
+    before = desk(script=plays())
+    async with client_of(before) as client:
+        first = await asked(client)
+    after = desk(script=plays("Something else."), ledger=before.ledger)
+    after.engine.abilities = replace(after.engine.abilities, model="another", checkpoint_digest="sha256:9")
+    async with client_of(after) as client:
+        reply = await replayed(client, first["id"])
+    assert reply["differs"] == ["versions"]
+    assert step(reply, "versions")["note"] == "model, checkpoint_digest, judge_digest, accept_judge_digest"
+    assert after.engine.asks == []
+
+
+async def test_a_model_that_calls_itself_the_same_and_drafts_otherwise_is_found_out() -> None:
+    before = desk(script=plays())
+    async with client_of(before) as client:
+        first = await asked(client)
+    async with client_of(desk(script=plays("Drink tea and rest."), ledger=before.ledger)) as client:
+        reply = await replayed(client, first["id"])
+    assert reply["differs"] == ["draft", "answer"]
+    assert step(reply, "draft judged")["same"] is None
+    assert "without a seed" in step(reply, "draft")["note"]
+
+
+async def test_a_judge_that_has_turned_is_found_out_verdict_by_verdict() -> None:
+    before = desk(script=plays())
+    async with client_of(before) as client:
+        first = await asked(client)
+    async with client_of(desk(script=plays(passes=lambda _: False), ledger=before.ledger)) as client:
+        reply = await replayed(client, first["id"])
+    assert "draft judged" in reply["differs"]
+    assert step(reply, "draft judged")["now"]["verdicts"] != step(reply, "draft judged")["recorded"]["verdicts"]
+
+
+async def test_a_check_is_replayed_with_its_answer_and_otherwise_by_code_alone() -> None:
+    async with client_of(desk()) as client:
+        first = await asked(client, {**COUGH, "answer": "Rest."}, to="/check")
+        whole = await replayed(client, first["id"], {**COUGH, "answer": "Rest."})
+        other = await replayed(client, first["id"], {**COUGH, "answer": "Run."})
+        bare = await replayed(client, first["id"])
+    assert whole["same"]
+    assert "draft" in other["differs"]
+    assert (bare["same"], step(bare, "model")["same"]) == (True, None)
+
+
+def _outcome(entry: dict[str, Any]) -> None:
+    entry["outcome"], entry["outcome_reason"] = "released", None
+
+
+def _line(entry: dict[str, Any]) -> None:
+    entry["release_line"] = 10
+
+
+def _verdict(entry: dict[str, Any]) -> None:
+    entry["candidates"][0]["verdicts"][0].update(present=False, verdict="met")
+
+
+TAMPERS: dict[str, tuple[Callable[[dict[str, Any]], None], set[str]]] = {
+    "outcome": (_outcome, {"ledger", "release", "answer"}),
+    "verdict": (_verdict, {"ledger", "release", "targets"}),
+}
+
+
+@pytest.fixture
+async def kept(tmp_path: Path) -> tuple[Path, str]:
+    """A ledger's file with an answer that was not released, and that answer's id."""
+    path = tmp_path / "ledger.jsonl"
+    ledger = FileLedger(path)
+    async with client_of(desk(script=plays(BAD, revision=BAD), ledger=ledger)) as client:
+        first = await asked(client)
+    await ledger.aclose()
+    return path, first["id"]
+
+
+@pytest.mark.parametrize(("tamper", "differs"), TAMPERS.values(), ids=TAMPERS.keys())
+async def test_an_entry_that_was_rewritten_with_its_hashes_is_found_out(
+    kept: tuple[Path, str], tamper: Callable[[dict[str, Any]], None], differs: set[str]
+) -> None:
+    path, entry_id = kept
+    entry = json.loads(path.read_text())
+    tamper(entry)
+    line, _ = seal({k: v for k, v in entry.items() if k not in {"prev", "hash"}}, prev=entry["prev"])
+    path.write_bytes(line + b"\n")
+    ledger = FileLedger(path)
+    async with client_of(desk(script=plays(BAD, revision=BAD), ledger=ledger)) as client:
+        reply = await replayed(client, entry_id)
+    await ledger.aclose()
+    assert "ledger" in reply["differs"]
+    assert "without the audit key" in step(reply, "ledger")["note"]
+    assert set(reply["differs"]) & differs >= {"ledger", "release"}
+
+
+async def test_a_line_whose_hash_no_longer_holds_is_named(kept: tuple[Path, str]) -> None:
+    path, entry_id = kept
+    ledger = FileLedger(path)
+    path.write_bytes(path.read_bytes().replace(b'"release_line":7', b'"release_line":9'))
+    async with client_of(desk(ledger=ledger)) as client:
+        reply = await client.post(f"/replay/{entry_id}", json=COUGH)
+    await ledger.aclose()
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "ledger_broken")
+    assert "line 1" in reply.json()["error"]["message"]
+
+
+async def test_a_record_made_under_another_key_is_refused() -> None:
+    fake = desk()
+    async with client_of(fake) as client:
+        first = await asked(client)
+        entry = dict(await fake.ledger.find(first["id"]))
+    other = MemoryLedger()
+    await other.record({k: v for k, v in {**entry, "key_hmac": "0"}.items() if k not in {"prev", "hash"}})
+    async with client_of(desk(ledger=other)) as client:
+        reply = await client.post(f"/replay/{first['id']}", json=COUGH)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "audit_key_differs")
+
+
+async def test_an_id_that_is_not_there_is_a_404_and_a_replay_is_no_answer() -> None:
+    fake = desk()
+    async with client_of(fake) as client:
+        assert (await client.post("/replay/chat_0", json=COUGH)).status_code == 404
+        first = await asked(client)
+        await replayed(client, first["id"])
+        lines = fake.ledger._lines
+        noted = next(name for name in lines if name.startswith("replay_"))
+        assert (await client.post(f"/replay/{noted}", json=COUGH)).status_code == 409
+        assert json.loads(lines[noted])["replays"] == first["id"]
+
+
+async def test_a_withholding_policy_is_that_of_the_record_though_the_tenants_has_changed() -> None:
+    strict = Tenants(open_to=Tenant("local", FailurePolicy.FAIL_CLOSED, operator=True))
+    before = desk(tenants=strict, script=plays(BAD, revision=BAD))
+    async with client_of(before) as client:
+        first = await asked(client)
+    async with client_of(desk(script=plays(BAD, revision=BAD), ledger=before.ledger)) as client:
+        reply = await replayed(client, first["id"])
+    assert reply["same"]
+    assert step(reply, "release")["now"]["outcome"] == "withheld"
+
+
+async def test_a_red_flag_is_replayed_from_openais_route_by_its_own_id() -> None:
+    async with client_of(desk()) as client:
+        first = await asked(client, {**CHEST, "model": "fake", "seed": 3}, to="/v1/chat/completions")
+        reply = await replayed(client, first["id"], CHEST)
+    assert reply["same"]
+    assert step(reply, "draft")["note"] is None
