@@ -25,8 +25,8 @@ _TEXTS = ("text", "harmful_medical_request", "prompt")
 
 
 def acceptance(
-    trials: Annotated[int, typer.Option(min=100, help="Drafts for each pair of judges and size of rubric.")] = 6000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
+    trials: Annotated[int, typer.Option(min=100, help="Drafts for each pair of judges and size of rubric.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures; the rule was chosen on 1.")] = 2,
     guide: Annotated[str, typer.Option(help="The guiding judge's error rates: misses,alarms.")] = "0.40,0.13",
     accept: Annotated[str, typer.Option(help="The accepting judge's error rates: misses,alarms.")] = "0.30,0.11",
     *,

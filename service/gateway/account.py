@@ -110,6 +110,7 @@ def candidate(judged: Judged, *, key: bytes) -> dict[str, object]:
     return {
         "round": judged.round,
         "text_hmac": keyed_digest(key, "candidate", (made.duty, made.body, made.tool_calls)),
+        "score": judged.score,
         "verdicts": _verdicts(judged.verdicts),
         "guidance": _verdicts(judged.guidance),
     }

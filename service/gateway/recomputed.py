@@ -19,9 +19,11 @@ _NOT_JUDGED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Recomputed:
-    """The arithmetic of one answer: targets and acceptance of each round, scores, and what leaves."""
+    """The arithmetic of one answer: findings and score of each candidate, targets and acceptance of each round, and
+    what leaves.
+    """  # noqa: D205 - one sentence too long for one line
 
-    scores: Sequence[tuple[int, float]]
+    candidates: Sequence[Mapping[str, object]]
     rounds: Sequence[Mapping[str, object]]
     outcome: str
     outcome_reason: str | None
@@ -59,12 +61,19 @@ def recompute(entry: Entry, assessment: Assessment) -> Recomputed:
     trouble = Reason(entry["trouble"]) if entry["trouble"] else None
     left = release.release(assessment, best, trouble=trouble, duty_id=rubric.DUTY_ID)
     return Recomputed(
-        scores=[(one.round, one.score) for one in judged.values()],
+        candidates=[
+            {"round": one.round, "score": one.score, "found": [_finding(v) for vs in one.by_judge for v in vs]}
+            for one in judged.values()
+        ],
         rounds=rounds,
         outcome=left.outcome.value,
         outcome_reason=left.reason.value if left.reason else None,
         round=best.round if best else None,
     )
+
+
+def _finding(verdict: Verdict) -> list[str]:
+    return [verdict.criterion.id, verdict.finding.value]
 
 
 def _judged(entry: Entry) -> Iterator[Judged]:

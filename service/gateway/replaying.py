@@ -1,11 +1,11 @@
 """The steps of a replay: for each, what the record says, what comes of it now, and whether that is the same."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import TypedDict
 
-from service.domain.answer import Answer
+from service.domain.answer import Answer, Reason
 from service.domain.assessment import Assessment
 from service.domain.enquiry import Enquiry
 from service.gateway.account import assessed, entry, seal_of
@@ -86,14 +86,18 @@ def _versions(recorded: Entry, pinned: Mapping[str, Any]) -> Step:
 
 
 def _assessment(recorded: Entry, now: Assessment | None, *, key: bytes) -> Iterator[Step]:
-    if now is None or recorded["trouble"] == "nothing_retrieved":
-        for name in ("screen", "scenario", "retrieve", "rubric"):
-            yield _unrepeated(name, "code", "nothing was retrieved, then or now")
+    if now is None:
+        for name in ("screen", "scenario", "rubric"):
+            yield _unrepeated(name, "code", "nothing can be retrieved now")
+        nothing_then = recorded["trouble"] == Reason.NOTHING_RETRIEVED
+        yield {**_unrepeated("retrieve", "code", "nothing can be retrieved now"), "same": nothing_then}
         return
     found = assessed(now, key=key)
+    early = recorded["trouble"] if not recorded["rubric"] else None
+    note = f"the work ended before that then: {early}" if early else None
     yield _step("screen", "code", {n: recorded[n] for n in _SCREENED}, {n: found[n] for n in _SCREENED})
     for step, field in (("scenario", "scenario"), ("retrieve", "principles"), ("rubric", "rubric")):
-        yield _step(step, "code", recorded[field], found[field])
+        yield _step(step, "code", recorded[field], found[field], note=note)
 
 
 def _arithmetic(recorded: Entry, enquiry: Enquiry) -> Iterator[Step]:
@@ -106,7 +110,17 @@ def _arithmetic(recorded: Entry, enquiry: Enquiry) -> Iterator[Step]:
         return
     fields = ("round", "targets", "reason", "accepted", "score_before", "score_after")
     then = [{name: revision[name] for name in fields} for revision in recorded["revisions"]]
-    for name, of in (("scores", fields[4:]), ("targets", fields[1:2]), ("acceptance", fields[2:4])):
+    judged = [
+        {
+            "round": one["round"],
+            "score": one["score"],
+            "found": [[v["criterion_id"], v["verdict"]] for part in _BY_JUDGE for v in one[part]],
+        }
+        for one in recorded["candidates"]
+    ]
+    yield _step("findings", "code", _only(judged, ("found",)), _only(computed.candidates, ("found",)))
+    yield _step("candidate scores", "code", _only(judged, ("score",)), _only(computed.candidates, ("score",)))
+    for name, of in (("round scores", fields[4:]), ("targets", fields[1:2]), ("acceptance", fields[2:4])):
         yield _step(name, "code", _only(then, of), _only(computed.rounds, of))
     yield _step(
         "release",
@@ -125,7 +139,7 @@ def _model(recorded: Entry, again: Answer | None, *, key: bytes) -> Iterator[Ste
     if again is None:
         yield _unrepeated("model", "model", _NOT_REPEATED)
         return
-    fresh: Mapping[str, Any] = entry(again, key=key)
+    fresh = cast("Entry", entry(again, key=key))
     seedless = recorded["sampling"]["seed"] is None
     note = "drawn without a seed, so another draft may be mere chance" if seedless else None
     now = {one["round"]: one for one in fresh["candidates"]}

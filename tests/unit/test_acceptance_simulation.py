@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.domain.answer import Candidate, Judged
+from service.domain.answer import Candidate, Judged, RevisionReason
 from service.domain.assessment import Criterion, Polarity
 from service.domain.verdict import Presence, Verdict
 from service.domain.verdict import passes as passes_one
@@ -29,7 +29,7 @@ from service.pipeline.evaluation.acceptance import (
 )
 from service.pipeline.evaluation.acceptance_page import draw, page, simulate_acceptance
 from service.pipeline.evaluation.simulation import Cases, JudgeErrors, Simulation, Version, World, passes, score
-from service.pipeline.rounds import RevisionReason, acceptance
+from service.pipeline.rounds import acceptance
 from tests.unit.test_orchestrator import GOOD
 
 WEIGHTS = (4, 5, 6, 7, 8, 9, 10)

@@ -95,9 +95,10 @@ def accepts(rule: Parameters, *, line: int = _LINE) -> Rule:
         old, new = before.accept, after.accept
         wanted = rule.gains * lightest_target(before, weights, line=line)
         gain = (new * weights).sum(axis=1) - (old * weights).sum(axis=1)
-        gained: Flags = np.logical_and(gain > 0, gain >= wanted)
-        lost: Flags = (old & ~new & (weights >= rule.keeps)).any(axis=1)
-        return gained & ~lost
+        gained = np.asarray((gain > 0) & (gain >= wanted))
+        lost = np.asarray((old & ~new & (weights >= rule.keeps)).any(axis=1))
+        accepted: Flags = gained & ~lost
+        return accepted
 
     return better
 

@@ -33,6 +33,7 @@ from service.pipeline.evaluation.simulation import Cases, JudgeErrors, World
 CORRELATIONS = (0.0, 0.3, 0.6, 0.9)
 _COSTS = (1.0, HARM_COSTS, 10.0)
 _COMPLIED = 0.75
+_CHOSEN_ON = 1
 _PLOT = "acceptance-judges.svg"
 
 
@@ -122,20 +123,21 @@ def page(report: Report, *, command: str) -> str:
 
 def _head(report: Report, command: str) -> Iterator[str]:
     kappas = ", ".join(f"{judge.name} {judge.kappa(complied=_COMPLIED):.2f}" for judge in (STRONG, MEDIUM, WEAK))
+    chosen = "" if report.seed == _CHOSEN_ON else f"; the rule was chosen on seed {_CHOSEN_ON}"
     yield f"""## Acceptance
 
 ```
 {command}
 ```
 
-No model runs here. Drafts, judges that err at known rates, and revisions are drawn by chance (seed {report.seed}), so
-that the truth is known, and with it what a rule lets through. A revision *harms* where the true score falls or a
+No model runs here. Drafts, judges that err at known rates, and revisions are drawn by chance (seed
+{report.seed}{chosen}), so that the truth is known, and with it what a rule lets through. A revision *harms* where the true score falls or a
 criterion of weight 7 or more is truly lost; it *helps* where the true score rises and none is lost. The utility of a
 rule is +1 for each helpful revision accepted and -{HARM_COSTS:g} for each harmful one, per revision tried.
 
 Judges: strong (calls 30 % of what is unmet met, and 11 % of what is met unmet), medium (40 %, 13 %), weak (65 %,
-15 %). Their kappas where three criteria in four are met ({kappas}) are those that open models of 120, 20 and
-30 (3 active) billion parameters have with physicians. A draft complies with a heavy criterion in 65 %, with a light
+15 %). Their kappas where three criteria in four are met ({kappas}) are
+those that open models of 120, 20 and 30 (3 active) billion parameters have with physicians. A draft complies with a heavy criterion in 65 %, with a light
 one in 85 %; a revision mends 60 % of what it should and breaks 5 % of the rest; a failed mend reads like a mend in
 20 %; two judges make the same error in 30 %. Rubrics of {", ".join(map(str, SIZES))} criteria, weights as in the
 shipped principles. {report.trials:,} drafts for each of {len(SIZES) * len(PAIRS)} combinations. Intervals are 95 %.
