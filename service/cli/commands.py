@@ -11,6 +11,7 @@ from principles_store.cli import commands as principles
 from service.app import run
 from service.audit.ledger import entries, verify
 from service.cli.asking import ask_gateway
+from service.cli.screening import screen
 from service.cli.showing import show, show_rates, show_settings
 from service.domain.errors import GatewayError, SettingsError
 from service.pipeline.screen.evaluation import evaluate as evaluate_screen
@@ -23,6 +24,7 @@ commands = typer.Typer(
 evaluate = typer.Typer(no_args_is_help=True, help="Measure the parts of the guard on data of your own.")
 audit = typer.Typer(no_args_is_help=True, help="Read and check the ledger.")
 commands.add_typer(principles, name="principles")
+commands.add_typer(screen, name="screen")
 commands.add_typer(evaluate, name="evaluate")
 commands.add_typer(audit, name="audit")
 
