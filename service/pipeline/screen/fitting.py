@@ -100,14 +100,14 @@ def open_head(folder: Path, encoder: Encoder, *, examples: tuple[Example, ...] |
         ("a format", str(manifest.format), str(FORMAT)),
     ):
         if built_from != used_with:
-            raise SettingsError(f"{folder}: built from {what} ({built_from[:12]}) other than ({used_with[:12]}): {_MEND}")
+            raise SettingsError(
+                f"{folder}: built from {what} ({built_from[:12]}), not these ({used_with[:12]}): {_MEND}"
+            )
     path = folder / WEIGHTS
     if not path.is_file() or sha256_of(path) != manifest.weights_sha256:
         raise SettingsError(f"{path}: missing or damaged: {_MEND}")
     with np.load(path, allow_pickle=False) as file:
-        weights = Weights(
-            file["vectors"], file["weights"], file["codes"], manifest.families, manifest.sharpness
-        )
+        weights = Weights(file["vectors"], file["weights"], file["codes"], manifest.families, manifest.sharpness)
     return Head(weights, encoder)
 
 

@@ -100,9 +100,7 @@ def _shown(windows: Sequence[Window], scores: Vectors, best: int) -> int:
     """Which window to show: the best sentence of the turn that scored highest, if it alone would do."""
     message = windows[best].span.message
     length = max(w.span.end - w.span.start for w in windows if w.span.message == message)
-    sentences = [
-        n for n, w in enumerate(windows) if w.span.message == message and w.span.end - w.span.start < length
-    ]
+    sentences = [n for n, w in enumerate(windows) if w.span.message == message and w.span.end - w.span.start < length]
     likeliest = max(sentences, key=lambda n: scores[n], default=best)
     return likeliest if scores[likeliest] >= THRESHOLD else best
 
