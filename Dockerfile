@@ -51,9 +51,10 @@ COPY --from=artefacts /build/build/encoder /opt/clinalign/encoder
 COPY principles_store/principles /opt/clinalign/principles
 ENV CLINALIGN_ENCODER_DIR=/opt/clinalign/encoder \
     CLINALIGN_INDEX_DIR=/opt/clinalign/index \
-    CLINALIGN_PRINCIPLES_DIR=/opt/clinalign/principles
-# The index is written by the packages that will read it, so that their versions agree.
-RUN clinalign principles build
+    CLINALIGN_PRINCIPLES_DIR=/opt/clinalign/principles \
+    CLINALIGN_SCREEN_DIR=/opt/clinalign/screen
+# Both are written by the packages that will read them, so that their versions agree.
+RUN clinalign principles build && clinalign screen build
 
 
 FROM base AS runtime
@@ -72,6 +73,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     CLINALIGN_ENCODER_DIR=/opt/clinalign/encoder \
     CLINALIGN_INDEX_DIR=/opt/clinalign/index \
     CLINALIGN_PRINCIPLES_DIR=/opt/clinalign/principles \
+    CLINALIGN_SCREEN_DIR=/opt/clinalign/screen \
     CLINALIGN_GGUF=/opt/clinalign/demo.gguf \
     CLINALIGN_PORT=8080
 WORKDIR /var/lib/clinalign

@@ -14,7 +14,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: install run test lint bench clean
 # The two environments are made side by side: each mostly waits for the network.
 install: ## the gateway, ready to serve
-	@$(MAKE) --no-print-directory -j2 .venv/.installed build/encoder/encoder.json build/demo.gguf build/index/manifest.json
+	@$(MAKE) --no-print-directory -j2 .venv/.installed build/encoder/encoder.json build/demo.gguf build/index/manifest.json build/screen/manifest.json
 
 run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded answer, keep serving
 	$(BIN)/clinalign serve --ask "My daughter is 4 and weighs 16 kg. How much paracetamol can she have?"
@@ -67,5 +67,8 @@ build/demo.gguf: $(CHECKPOINT)/manifest.json training/gguf.py .venv/.installed
 build/index/manifest.json: build/encoder/encoder.json $(shell find principles_store -name '*.yaml') .venv/.installed
 	$(BIN)/clinalign principles build
 	touch $@
+
+build/screen/manifest.json: build/encoder/encoder.json $(wildcard service/pipeline/screen/examples/*.yaml) .venv/.installed
+	$(BIN)/clinalign screen build
 
 include requirements/vllm.mk

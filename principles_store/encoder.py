@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +19,7 @@ from principles_store.errors import EncoderUnusable
 
 DESCRIPTION: Final = "encoder.json"
 TOKENIZER: Final = "tokenizer.json"
+RECENT: Final = 256  # texts whose vectors are kept: 400 kB
 _BUILD: Final = "build it with `python -m training.encoder_export --out FOLDER`"
 
 
@@ -61,6 +64,8 @@ class Encoder:
         self.precision = precision
         self._tokenizer = tokenizer
         self._session = session
+        self._recent: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
+        self._remembering = threading.Lock()
 
     @classmethod
     def load(cls, folder: Path, *, precision: Precision = Precision.FP32, threads: int = 1) -> Self:
@@ -115,6 +120,23 @@ class Encoder:
         ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
         (hidden,) = self._session.run(["hidden"], {"input_ids": ids, "attention_mask": np.ones_like(ids)})
         return normalise(pool(hidden[0], self.description.pooling))
+
+    def recall(self, text: str) -> NDArray[np.float32]:
+        """As `encode_one`; the vectors of the last RECENT texts are kept, by a hash, never the texts.
+
+        The red-flag head and the search read the same turn, and a conversation sends its earlier turns again.
+        """
+        key = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        with self._remembering:
+            if key in self._recent:
+                self._recent.move_to_end(key)
+                return self._recent[key]
+        vector = self.encode_one(text)
+        with self._remembering:
+            self._recent[key] = vector
+            while len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
+        return vector
 
 
 def pool(hidden: NDArray[np.float32], how: Literal["mean", "cls"]) -> NDArray[np.float32]:

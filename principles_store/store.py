@@ -165,7 +165,7 @@ class PrinciplesStore:
         families. CPU work of some milliseconds; safe to call from many threads.
         """  # noqa: D205 - one sentence too long for one line
         snapshot = self._snapshot
-        return snapshot.consult(query, self._encoder.encode_one(query), limit=limit, families=families)
+        return snapshot.consult(query, self._encoder.recall(query), limit=limit, families=families)
 
     def reload(self) -> str:
         """Read principles and index again, swap them in, and give the new digest; on an error the old ones stay.

@@ -37,6 +37,7 @@ from service.pipeline.encoding import StoreEncoder
 from service.pipeline.orchestrator import Limits, Orchestrator
 from service.pipeline.principles import StoredPrinciples
 from service.pipeline.screen import Screen
+from service.pipeline.screen.fitting import open_head
 from service.settings import Settings
 from service.state.link import Link
 from service.state.memory import MemoryCache, MemoryQuotas
@@ -108,7 +109,7 @@ def build(settings: Settings) -> Gateway:
     principles, ledger, audit_key = StoredPrinciples(store), _ledger(settings), _audit_key(settings)
     guide, accept = judges_of(settings, engine, judge_engine)
     orchestrator = Orchestrator(
-        screen=Screen(region=settings.region),
+        screen=Screen(region=settings.region, head=open_head(settings.screen_dir, store.encoder)),
         principles=principles,
         engine=engine,
         judge=guide,

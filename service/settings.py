@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     encoder_dir: Path = Field(default=ROOT / "build" / "encoder", description="Folder of the exported encoder.")
     encoder_precision: Literal["fp32", "int8"] = Field(default="fp32", description="fp32, or int8: faster, less exact.")
     index_dir: Path = Field(default=ROOT / "build" / "index", description="Folder of the built index.")
+    screen_dir: Path = Field(default=ROOT / "build" / "screen", description="Folder of the red-flag head's weights.")
 
     redis_url: SecretStr | None = Field(default=None, description="redis://... to share quotas and cached answers.")
     cache_ttl_s: int = Field(default=0, ge=0, description="How long released answers are kept for repeats; 0 is never.")

@@ -12,11 +12,11 @@ from service.app import run
 from service.audit.ledger import entries, verify
 from service.cli import evaluations
 from service.cli.asking import ask_gateway
-from service.cli.showing import show, show_rates, show_settings
+from service.cli.redflags import redflags
+from service.cli.screening import screen
+from service.cli.showing import show, show_settings
 from service.domain.errors import GatewayError, SettingsError
 from service.gateway.parameters import page
-from service.pipeline.screen.evaluation import evaluate as evaluate_screen
-from service.pipeline.screen.evaluation import read_rows
 from service.settings import describe_settings, read_settings
 
 commands = typer.Typer(
@@ -25,10 +25,12 @@ commands = typer.Typer(
 evaluate = typer.Typer(no_args_is_help=True, help="Measure the parts of the guard on data of your own.")
 audit = typer.Typer(no_args_is_help=True, help="Read and check the ledger.")
 commands.add_typer(principles, name="principles")
+commands.add_typer(screen, name="screen")
 commands.add_typer(evaluate, name="evaluate")
 commands.add_typer(audit, name="audit")
 evaluate.command("acceptance")(evaluations.acceptance)
 evaluate.command("attacks")(evaluations.attacks)
+evaluate.command("redflags")(redflags)
 
 
 @commands.command()
@@ -77,21 +79,6 @@ def list_settings(*, as_json: Annotated[bool, typer.Option("--json", help="Print
         typer.echo(orjson.dumps(described, option=orjson.OPT_INDENT_2).decode())
     else:
         show_settings(described)
-
-
-@evaluate.command()
-def redflags(
-    emergent: Annotated[Path, typer.Option(help="JSONL of labelled emergencies, gzipped or not.")],
-    routine: Annotated[Path, typer.Option(help="JSONL of routine questions, gzipped or not.")],
-    *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")] = False,
-) -> None:
-    """Sensitivity and false alarms of the red-flag rules, by fold, with 95 % intervals."""
-    report = evaluate_screen(read_rows(emergent), read_rows(routine))
-    if as_json:
-        typer.echo(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode())
-    else:
-        show_rates(report.rates)
 
 
 @commands.command()

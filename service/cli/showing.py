@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from service.pipeline.screen.evaluation import Rate
+from service.pipeline.screen.counting import Rate
 
 _COLOUR = {"met": "green", "unmet": "red", "unknown": "yellow"}
 _OUTCOME_COLOUR = {
@@ -39,10 +39,12 @@ def show(reply: Mapping[str, Any], *, question: str, console: Console | None = N
 
 
 def show_rates(rates: Iterable[Rate], *, console: Console | None = None) -> None:
-    """How many rows of each label were flagged, by fold."""
-    table = Table("Label", "Fold", "Flagged", "Of", "Share", "95 %")
+    """How many rows of each label were flagged, by source and fold."""
+    table = Table("Source", "Label", "Fold", "Flagged", "Of", "Share", "95 %")
     for r in rates:
-        table.add_row(r.label, r.fold, str(r.flagged), str(r.total), f"{r.share:.3f}", f"{r.low:.3f} to {r.high:.3f}")
+        table.add_row(
+            r.source, r.label, r.fold, str(r.flagged), str(r.total), f"{r.share:.3f}", f"{r.low:.3f} to {r.high:.3f}"
+        )
     (console or Console()).print(table)
 
 

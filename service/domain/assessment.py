@@ -59,6 +59,7 @@ class Notice(StrEnum):
     REVISIONS_REDUCED = "revisions_reduced"
     JUDGE_UNCALIBRATED = "judge_uncalibrated"
     DEMONSTRATION_MODEL = "demonstration_model"
+    SCREENED_BY_RULES_ALONE = "screened_by_rules_alone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,21 @@ class Span:
     end: int
 
 
+class FlagSource(StrEnum):
+    """What found a red flag: the rules, or the learned head where the rules found none."""
+
+    RULES = "rules"
+    HEAD = "head"
+
+
 @dataclass(frozen=True, slots=True)
 class RedFlag:
-    """A sign that someone may be in danger now: its family, where it stands, what must be said."""
+    """A sign that someone may be in danger now: its family, where it stands, what must be said, what found it."""
 
     family: str
     evidence: Span
     advice: str
+    source: FlagSource = FlagSource.RULES
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,11 +23,12 @@ class EvidenceReply(TypedDict):
 
 
 class RedFlagReply(TypedDict):
-    """A sign of danger, and what must be said."""
+    """A sign of danger, what must be said, and what found it: `rules` or `head`."""
 
     family: str
     evidence: EvidenceReply
     advice: str
+    source: str
 
 
 class ScenarioReply(TypedDict):

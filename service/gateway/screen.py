@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from service.domain.assessment import RedFlag, Scenario
+from service.domain.assessment import Notice, RedFlag, Scenario
 from service.domain.conversation import Conversation
 from service.domain.enquiry import Audience
 from service.domain.errors import StoreError
@@ -26,10 +26,14 @@ router = APIRouter(tags=["answers"])
 
 
 class ScreenReply(TypedDict):
-    """`scenario` is null when the principles' store cannot be used: red flags need nothing and come all the same."""
+    """`scenario` is null when the principles' store cannot be used: red flags need nothing and come all the same.
+
+    `notices` says where the learned head failed and the rules stand alone.
+    """
 
     red_flags: list[RedFlagReply]
     scenario: ScenarioReply | None
+    notices: list[str]
 
 
 @router.post("/screen", **documented(ScreenReply, ScreenBody))
@@ -49,11 +53,13 @@ async def _look(answering: Answering, conversation: Conversation, *, audience: A
     """The rules are CPU work that grows with the text, so they leave the event loop."""
     orchestrator = answering.desk.orchestrator
     async with answering.wicket.passed():
-        flags = await asyncio.to_thread(orchestrator.screen.screen, conversation, audience=audience)
+        screened = await asyncio.to_thread(orchestrator.screen.examine, conversation, audience=audience)
+        flags = screened.flags
         scenario = await _scenario(orchestrator, conversation, flags=flags, audience=audience)
     return {
         "red_flags": [red_flag_reply(flag) for flag in flags],
         "scenario": scenario_reply(scenario) if scenario else None,
+        "notices": [Notice.SCREENED_BY_RULES_ALONE] if screened.rules_alone else [],
     }
 
 

@@ -157,7 +157,8 @@ class Orchestrator:
 
     def _screened(self, enquiry: Enquiry) -> Assessment:
         """Red flags first, since they need nothing and stand when all else fails."""
-        flags = self.screen.screen(enquiry.conversation, audience=enquiry.audience)
+        screened = self.screen.examine(enquiry.conversation, audience=enquiry.audience)
+        flags = screened.flags
         language = language_spoken(enquiry.conversation)
         duty = self.screen.duty(flags, audience=enquiry.audience, language=language)
         careful = scenario.settle(scenario.CAREFUL, red_flags=flags, audience=enquiry.audience)
@@ -170,7 +171,7 @@ class Orchestrator:
             rubric=(),
             duty=duty,
             language=language,
-            notices=self._notices(enquiry),
+            notices=self._notices(enquiry) | ({Notice.SCREENED_BY_RULES_ALONE} if screened.rules_alone else set()),
         )
 
     def _notices(self, enquiry: Enquiry) -> frozenset[Notice]:

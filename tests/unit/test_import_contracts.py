@@ -18,6 +18,10 @@ VIOLATIONS = {
     "No torch": ("service/engines/endpoint.py", "import torch"),
     "No torch in the store": ("principles_store/encoder.py", "import sentence_transformers"),
     "FAISS has one door": ("service/pipeline/retrieve.py", "import faiss"),
+    "cannot read what is reported on": (
+        "service/pipeline/screen/fitting.py",
+        "from service.pipeline.screen.rows import each_row",
+    ),
     "never its machinery": ("training/gguf.py", "import service.pipeline.ports"),
 }
 

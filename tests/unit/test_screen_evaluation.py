@@ -1,33 +1,71 @@
-"""The evaluation counts by label and fold, bounds its rates, and names a file that it cannot read."""
+"""The evaluation counts by source, label and fold, bounds its rates, and names a file that it cannot read."""
 
 import gzip
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.domain.conversation import Conversation, Message, Role
 from service.domain.errors import SettingsError
-from service.pipeline.screen.evaluation import Fold, Report, Row, evaluate, read_rows, wilson
+from service.pipeline.screen import Screen
+from service.pipeline.screen.counting import Tally, tally, wilson
+from service.pipeline.screen.evaluation import Report, evaluate
+from service.pipeline.screen.held_out import held_out
+from service.pipeline.screen.rows import Fold, Row, each_row
+from service.pipeline.screen.tuning import curve, read_tuning
+from tests.screen_fakes import EXAMPLES, head_of
 
 
 def row(text: str, label: str = "routine") -> Row:
     return Row(Conversation((Message(Role.USER, text),)), label)
 
 
-def counts(report: Report, label: str) -> tuple[int, int]:
-    rates = [report.rate(label, fold) for fold in Fold]
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("\n".join(json.dumps(r) for r in rows))
+    return path
+
+
+def counts(report: Report, label: str, source: str = "rules") -> tuple[int, int]:
+    rates = [report.rate(label, fold, source=source) for fold in Fold]
     return sum(rate.flagged for rate in rates), sum(rate.total for rate in rates)
 
 
-def test_rows_are_counted_by_label() -> None:
-    emergent = [row("I can't breathe", "emergent"), row("hello", "emergent"), row("a mild cough", "non-emergent")]
-    report = evaluate(emergent, [row("how do I sleep better?"), row("my chest hurts", "whatever")])
+EMERGENT = [
+    {"text": "I can't breathe", "label": "emergent"},
+    {"text": "hello", "label": "emergent"},
+    {"text": "my lantern glows strangely", "label": "emergent"},
+    {"text": "a mild cough", "label": "non-emergent"},
+]
+ROUTINE = [{"text": "how do I sleep better?"}, {"text": "my chest hurts", "label": "whatever"}]
 
-    assert counts(report, "emergent") == (1, 2)
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    return write(tmp_path / "emergent.jsonl", EMERGENT), write(tmp_path / "questions.jsonl", ROUTINE)
+
+
+def test_rows_are_counted_by_label_and_routine_ones_under_their_file(files: tuple[Path, Path]) -> None:
+    report = evaluate(files[0], [files[1]], screen=Screen())
+
+    assert counts(report, "emergent") == (1, 3)
     assert counts(report, "non-emergent") == (0, 1)
-    assert counts(report, "routine") == (1, 2)
-    assert report.false_alarms == {"cardiac": 1}
+    assert counts(report, "questions") == (1, 2)
+    assert report.families["rules"]["questions"] == {"cardiac": 1}
+    assert (report.own, report.curve) == ((), ())
+
+
+def test_rules_head_and_both_are_counted_apart(files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.pipeline.screen.evaluation.read_examples", lambda: EXAMPLES)
+    report = evaluate(files[0], [files[1]], screen=Screen(head=head_of()))
+
+    assert [counts(report, "emergent", source) for source in ("rules", "head", "both")] == [(1, 3), (1, 3), (2, 3)]
+    assert {rate.fold for rate in report.own} == {"group", "row"}
+    assert set(report.milliseconds) == {"rules", "head_encoded"}
+    assert json.loads(json.dumps(report.as_dict()))["rates"][0]["share"] >= 0.0
 
 
 def test_a_row_keeps_its_fold_whatever_comes_after() -> None:
@@ -41,8 +79,44 @@ def test_both_folds_are_used() -> None:
     assert {row(f"question {number}").fold for number in range(50)} == set(Fold)
 
 
-def test_no_rows_are_no_evidence() -> None:
-    rate = evaluate([], []).rate("emergent", Fold.REPORTING)
+@given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_what_is_tuned_on_holds_no_reporting_row(texts: list[str]) -> None:
+    with TemporaryDirectory() as folder:
+        path = write(Path(folder) / "rows.jsonl", [{"text": text} for text in texts])
+        every = {r.conversation for r in each_row(path)}
+        given_out = read_tuning(path)
+
+    assert all(r.fold is Fold.TUNING for r in given_out)
+    assert {r.conversation for r in given_out} == {c for c in every if Row(c, "").fold is Fold.TUNING}
+
+
+def test_a_tally_keeps_no_row() -> None:
+    into = Tally()
+    tally([row("secret words")], lambda _: {"rules": ("cardiac",)}, into=into)
+
+    assert "secret" not in repr(into)
+    assert [(rate.flagged, rate.total) for rate in into.rates()] == [(1, 1)]
+
+
+def test_a_curve_falls_as_the_threshold_rises() -> None:
+    low, high = curve([0.1, 0.6, float("inf")], {"q": [-1.0, 0.2]}, thresholds=(0.0, 0.5))
+
+    assert (low.sensitivity, low.false_alarms["q"]) == (1.0, 0.5)
+    assert (high.sensitivity, high.false_alarms["q"]) == (pytest.approx(2 / 3), 0.0)
+
+
+def test_a_group_is_never_learned_from_while_it_is_judged() -> None:
+    rates = held_out(EXAMPLES, head_of().weights, screen=Screen()).rates()
+    by_fold = {rate.fold: rate for rate in rates if (rate.source, rate.label) == ("head", "all danger")}
+
+    # No two groups of these examples share a word: a head that has not seen the group knows nothing of it.
+    assert by_fold["group"].flagged == 0
+    assert by_fold["row"].flagged == by_fold["row"].total
+
+
+def test_no_rows_are_no_evidence(files: tuple[Path, Path]) -> None:
+    rate = evaluate(files[0], [], screen=Screen()).rate("questions", Fold.REPORTING)
 
     assert (rate.flagged, rate.total, rate.low, rate.high, rate.share) == (0, 0, 0.0, 1.0, 0.0)
 
@@ -52,12 +126,6 @@ def test_no_rows_are_no_evidence() -> None:
 )
 def test_the_interval_is_wilsons(successes: int, total: int, low: float, high: float) -> None:
     assert wilson(successes, total) == pytest.approx((low, high), abs=0.001)
-
-
-def test_a_report_is_ready_for_json() -> None:
-    report = evaluate([row("I can't breathe", "emergent")], [])
-
-    assert json.loads(json.dumps(report.as_dict()))["rates"][0]["share"] == 1.0
 
 
 ROWS = [
@@ -81,7 +149,7 @@ def test_rows_are_read_from_every_known_shape_each_text_once(tmp_path: Path, nam
     content = "\n".join(json.dumps(r) for r in ROWS).encode()
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
 
-    rows = read_rows(tmp_path / name)
+    rows = list(each_row(tmp_path / name))
 
     assert [r.conversation.question for r in rows] == ["a", "b", "c", "d", "g"]
     assert [r.label for r in rows] == ["emergent", "routine", "routine", "routine", "routine"]
@@ -100,10 +168,10 @@ def test_a_wrong_file_is_named_and_never_quoted(tmp_path: Path, content: str, me
     (tmp_path / "rows.jsonl").write_text(content)
 
     with pytest.raises(SettingsError, match=message) as caught:
-        read_rows(tmp_path / "rows.jsonl")
+        list(each_row(tmp_path / "rows.jsonl"))
     assert "words" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"absent\.jsonl"):
-        read_rows(tmp_path / "absent.jsonl")
+        list(each_row(tmp_path / "absent.jsonl"))

@@ -1,8 +1,8 @@
 """Screen: the conversation comes in, red flags and what must be said about them go out, without a model.
 
 Rules in `families/*.yaml` are phrases and sets of phrases; `context` drops what is denied, long over, supposed or
-asked about in general. A second source of flags, such as a learned head, may add its own records: `duty` reads
-nothing but their family.
+asked about in general. Where they find nothing, the learned head reads the conversation too; where the head fails,
+the rules stand alone.
 """
 
 from collections.abc import Sequence
@@ -11,23 +11,34 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-from service.domain.assessment import RedFlag, Span
+from service.domain.assessment import FlagSource, RedFlag, Span
 from service.domain.conversation import Conversation
 from service.domain.enquiry import Audience
+from service.observability.logs import failed
 from service.pipeline.screen.advice import Advice, read_advice
+from service.pipeline.screen.head import Head
 from service.pipeline.screen.language import language_of, language_spoken
 from service.pipeline.screen.rules import Match, Rulebook, compile_rules
 from service.pipeline.screen.sources import read_sources
 from service.pipeline.screen.text import Words, words_of
 
-__all__ = ["Screen", "language_of", "language_spoken"]
+__all__ = ["Screen", "Screened", "language_of", "language_spoken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """The flags of a conversation, and whether the head was needed and failed, so that the rules stand alone."""
+
+    flags: tuple[RedFlag, ...]
+    rules_alone: bool = False
 
 
 @dataclass(frozen=True)
 class Screen:
     """The rules of the package and of `folder`, with the numbers of `region` (a key of regions.yaml).
 
-    `language` is what advice is given in; None: that of the latest question, or what `duty` is told.
+    `language` is what advice is given in; None: that of the latest question, or what `duty` is told. Without a
+    `head` there are the rules alone.
 
     Raises:
         SettingsError: a rule file, an advice file or the region is wrong.
@@ -37,6 +48,7 @@ class Screen:
     region: str = "generic"
     language: str | None = None
     folder: Path | None = None
+    head: Head | None = field(default=None, repr=False, compare=False)
     _rulebook: Rulebook = field(init=False, repr=False, compare=False)
     _advice: Advice = field(init=False, repr=False, compare=False)
 
@@ -45,8 +57,24 @@ class Screen:
         object.__setattr__(self, "_rulebook", rulebook)
         object.__setattr__(self, "_advice", advice)
 
+    def examine(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
+        """The rules' flags, or else the head's, if it sees danger; one that fails takes nothing from the rules."""
+        flags = self.screen(conversation, audience=audience)
+        if flags or self.head is None:
+            return Screened(flags)
+        try:
+            seen = self.head.look(conversation)
+        except Exception as error:  # noqa: BLE001 - a runtime of another's code: whatever broke in it, the rules stand
+            failed(error)
+            return Screened(flags, rules_alone=True)
+        if seen is None:
+            return Screened(flags)
+        language = self.language or language_spoken(conversation)
+        advice = self._advice.say([seen.family], audience=audience, language=language)
+        return Screened((RedFlag(seen.family, seen.span, advice, FlagSource.HEAD),))
+
     def screen(self, conversation: Conversation, *, audience: Audience | None) -> tuple[RedFlag, ...]:
-        """At most one flag per family, in the order in which they stand in the conversation."""
+        """What the rules find: at most one flag per family, in the order in which they stand in the conversation."""
         words = words_of(conversation)
         first: dict[str, Match] = {}
         for match in self._rulebook.matches(words):

@@ -1,143 +1,124 @@
-"""Evaluation: labelled questions come in, how many are flagged goes out, by fold. Only `read_rows` touches files."""
+"""Evaluation: files of labelled and of routine questions come in; counts, a curve and milliseconds go out."""
 
-import gzip
-import hashlib
-import json
-import math
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
-from service.domain.conversation import Conversation, Message, Role
-from service.domain.errors import SettingsError
+from service.domain.conversation import Conversation
 from service.pipeline.screen import Screen
+from service.pipeline.screen.counting import BOTH, HEAD, RULES, Families, Rate, Tally, tally
+from service.pipeline.screen.examples import read_examples
+from service.pipeline.screen.head import THRESHOLD, Sighting
+from service.pipeline.screen.held_out import held_out
+from service.pipeline.screen.rows import EMERGENT, Fold, each_row
+from service.pipeline.screen.tuning import Point, curve, read_tuning
 
-ROUTINE: Final = "routine"
-EMERGENT: Final = "emergent"
-_TEXT_FIELDS: Final = ("first_user_turn", "Question", "question", "text")
-_Z: Final = 1.959964  # two-sided 95 %
-_SALT: Final = "red"  # chosen so that the rows which had been seen before there were folds fall into tuning
-
-
-class Fold(StrEnum):
-    """Rules are written while looking at `tuning`; `reporting` is only counted."""
-
-    TUNING = "tuning"
-    REPORTING = "reporting"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One labelled conversation."""
-
-    conversation: Conversation
-    label: str
-
-    @property
-    def fold(self) -> Fold:
-        """By a hash of what the user said first, so that a row keeps its fold whatever file it comes in."""
-        first = next(m.content for m in self.conversation.messages if m.role is Role.USER)
-        digest = hashlib.sha256((_SALT + first).encode()).digest()
-        return Fold.REPORTING if digest[0] % 2 else Fold.TUNING
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Of `total` rows of a label in a fold, `flagged` raised a flag; `low` and `high` bound the share (95 %)."""
-
-    label: str
-    fold: Fold
-    flagged: int
-    total: int
-    low: float
-    high: float
-
-    @property
-    def share(self) -> float:
-        """In [0, 1]; sensitivity for the label `emergent`, the rate of false alarms for `routine`."""
-        return self.flagged / self.total if self.total else 0.0
+_STEPS: Final = tuple(step / 50 for step in range(-30, 46))
+_TIMED: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The rates by label and fold, and which families the routine rows raised."""
+    """Rates by source, label and fold; families raised; our own held-out set; the curve on tuning; medians in ms."""
 
     rates: tuple[Rate, ...]
-    false_alarms: Mapping[str, int]
+    families: Mapping[str, Mapping[str, Mapping[str, int]]]
+    own: tuple[Rate, ...]
+    curve: tuple[Point, ...]
+    threshold: float
+    milliseconds: Mapping[str, float]
 
-    def rate(self, label: str, fold: Fold) -> Rate:
+    def rate(self, label: str, fold: Fold, *, source: str = RULES) -> Rate:
         """The rate of a label in a fold; of no rows where there are none."""
-        return next((r for r in self.rates if (r.label, r.fold) == (label, fold)), Rate(label, fold, 0, 0, 0.0, 1.0))
+        wanted = (source, label, fold)
+        found = (rate for rate in self.rates if (rate.source, rate.label, rate.fold) == wanted)
+        return next(found, Rate(source, label, fold, 0, 0, 0.0, 1.0))
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        rates = [{**asdict(rate), "fold": rate.fold.value, "share": rate.share} for rate in self.rates]
-        return {"rates": rates, "false_alarms": dict(self.false_alarms)}
+        return {
+            **asdict(self),
+            "rates": [{**asdict(rate), "share": rate.share} for rate in self.rates],
+            "own": [{**asdict(rate), "share": rate.share} for rate in self.own],
+        }
 
 
-def evaluate(rows_emergent: Iterable[Row], rows_routine: Iterable[Row], *, screen: Screen | None = None) -> Report:
-    """What the screen makes of labelled rows, and of routine ones, whose own labels are left aside."""
-    screen = screen or Screen()
-    totals: Counter[tuple[str, Fold]] = Counter()
-    flagged: Counter[tuple[str, Fold]] = Counter()
-    alarms: Counter[str] = Counter()
-    labelled = [(row, row.label) for row in rows_emergent] + [(row, ROUTINE) for row in rows_routine]
-    for row, label in labelled:
-        flags = screen.screen(row.conversation, audience=None)
-        totals[label, row.fold] += 1
-        flagged[label, row.fold] += bool(flags)
-        if label == ROUTINE:
-            alarms.update(flag.family for flag in flags)
-    rates = (
-        Rate(label, fold, flagged[label, fold], total, *wilson(flagged[label, fold], total))
-        for (label, fold), total in sorted(totals.items())
-    )
-    return Report(tuple(rates), dict(alarms.most_common()))
-
-
-def wilson(successes: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share; (0, 1) where there is nothing to count."""
-    if not total:
-        return 0.0, 1.0
-    share, spread = successes / total, _Z**2 / total
-    middle = (share + spread / 2) / (1 + spread)
-    half = _Z * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def read_rows(path: Path) -> tuple[Row, ...]:
-    """The rows of a JSONL file (`.gz` is unpacked), each text once.
-
-    A row has its text under `first_user_turn`, `Question`, `question` or `text`, or messages under `prompt`; and
-    its label, where it has one, under `label`.
+def evaluate(emergent: Path, routine: Sequence[Path], *, screen: Screen) -> Report:
+    """What rules and head make of an emergency file's rows by their labels, and of routine files under their names.
 
     Raises:
-        SettingsError: the file cannot be read, or a row has no text; the message names the line, never its words.
+        SettingsError: a file cannot be read.
 
     """
-    rows: dict[Conversation, Row] = {}
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        for number, line in enumerate(content.decode().split("\n"), start=1):
-            if line.strip():
-                row = _row(json.loads(line), where=f"{path.name}:{number}")
-                rows.setdefault(row.conversation, row)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise SettingsError(f"{path}: cannot be read as lines of JSON ({type(error).__name__})") from error
-    return tuple(rows.values())
+    reader, counts = _Reader(screen), Tally()
+    tally(each_row(emergent), reader.look, into=counts)
+    for path in routine:
+        tally(each_row(path), reader.look, into=counts, label=name_of(path))
+    points = curve(
+        reader.scores(emergent, label=EMERGENT),
+        {name_of(path): reader.scores(path) for path in routine},
+        thresholds=_STEPS if screen.head else (),
+    )
+    own = held_out(read_examples(), screen.head.weights, screen=screen).rates() if screen.head else ()
+    sample = [row.conversation for row in read_tuning(emergent)][:_TIMED]
+    return Report(counts.rates(), counts.families(), own, points, THRESHOLD, _milliseconds(sample, screen=screen))
 
 
-def _row(content: object, *, where: str) -> Row:
-    if not isinstance(content, dict):
-        raise SettingsError(f"{where}: a row is a JSON object")
-    label = str(content.get("label") or ROUTINE)
-    if isinstance(prompt := content.get("prompt"), list):
-        messages = tuple(Message(Role(turn["role"]), str(turn["content"])) for turn in prompt)
-        return Row(Conversation(messages), label)
-    text = next((content[name] for name in _TEXT_FIELDS if content.get(name)), None)
-    if not isinstance(text, str):
-        raise SettingsError(f"{where}: no text under any of {', '.join(_TEXT_FIELDS)}, and no messages under `prompt`")
-    return Row(Conversation((Message(Role.USER, text),)), label)
+def name_of(path: Path) -> str:
+    """What a routine file's rows are counted under: `kqa_questions` of `kqa_questions.jsonl.gz`."""
+    return path.name.split(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """The screen, and what the head made of each conversation, so that none is encoded twice."""
+
+    screen: Screen
+    seen: dict[Conversation, tuple[bool, Sighting | None]] = field(default_factory=dict)
+
+    def look(self, conversation: Conversation) -> Families:
+        """The families that each source raises."""
+        rules = tuple(flag.family for flag in self.screen.screen(conversation, audience=None))
+        if self.screen.head is None:
+            return {RULES: rules}
+        highest = self.screen.head.highest(conversation)
+        self.seen[conversation] = (bool(rules), highest)
+        head = (highest.family,) if highest and highest.score >= THRESHOLD else ()
+        return {RULES: rules, HEAD: head, BOTH: rules or head}
+
+    def scores(self, path: Path, *, label: str | None = None) -> list[float]:
+        """The head's score of each tuning row of a label, infinite where the rules flag it."""
+        rows = [row for row in read_tuning(path) if label in {None, row.label}] if self.seen else []
+        return [_score(*self.seen[row.conversation]) for row in rows]
+
+
+def _score(by_rules: bool, highest: Sighting | None) -> float:  # noqa: FBT001 - a pair, taken apart
+    if by_rules:
+        return float("inf")
+    return highest.score if highest else float("-inf")
+
+
+def _milliseconds(sample: Sequence[Conversation], *, screen: Screen) -> dict[str, float]:
+    """Medians over the sample; `head_encoded` is the head where the turn is already encoded, as after the search."""
+    if not sample:
+        return {}
+    times = {"rules": [_ms(lambda c=c: screen.screen(c, audience=None)) for c in sample]}  # type: ignore[misc]
+    if head := screen.head:
+        # The vectors of the sample are remembered by now: what is left is the head's own work.
+        for conversation in sample:
+            head.highest(conversation)
+        times["head_encoded"] = [_ms(lambda c=c: head.highest(c)) for c in sample]  # type: ignore[misc]
+    return {name: round(median(values), 3) for name, values in times.items()}
+
+
+def _ms(work: Any) -> float:
+    """The least of three, in milliseconds: others may be using the processor."""
+    least = float("inf")
+    for _ in range(3):
+        began = time.perf_counter()
+        work()
+        least = min(least, (time.perf_counter() - began) * 1000)
+    return least

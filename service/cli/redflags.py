@@ -1,0 +1,48 @@
+"""`clinalign evaluate redflags`: labelled files in; tables, JSON, or a page of the evaluation, out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from service.cli.screening import open_encoder
+from service.cli.showing import show_rates
+from service.domain.errors import SettingsError
+from service.pipeline.screen import Screen
+from service.pipeline.screen.evaluation import evaluate
+from service.pipeline.screen.fitting import open_head
+from service.pipeline.screen.page import write_page
+from service.settings import read_settings
+
+_EMERGENT = "healthbench_emergency_labelled.jsonl"
+_ROUTINE = ("kqa_questions.jsonl", "medquad_qa.jsonl.gz")
+
+
+def redflags(
+    data: Annotated[Path | None, typer.Option(help=f"Folder that holds {_EMERGENT}, {', '.join(_ROUTINE)}.")] = None,
+    emergent: Annotated[Path | None, typer.Option(help="JSONL of labelled emergencies, gzipped or not.")] = None,
+    routine: Annotated[list[Path] | None, typer.Option(help="JSONL of routine questions; may be repeated.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write the page's section here, its plot beside it.")] = None,
+    *,
+    without_head: Annotated[bool, typer.Option("--without-head", help="The rules alone; needs no encoder.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")] = False,
+) -> None:
+    """Sensitivity and false alarms of rules, head and both, by fold, with 95 % intervals."""
+    labelled = emergent or (data / _EMERGENT if data else None)
+    others = routine or ([data / name for name in _ROUTINE] if data else [])
+    if labelled is None or not others:
+        raise SettingsError("give --data, or --emergent and --routine")
+    report = evaluate(labelled, others, screen=Screen() if without_head else _with_head())
+    if page is not None:
+        write_page(report, page)
+    if as_json:
+        typer.echo(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode())
+    else:
+        show_rates((*report.rates, *(rate for rate in report.own if rate.label.startswith("all "))))
+
+
+def _with_head() -> Screen:
+    """The screen as it is served; what is measured is never another one."""
+    settings = read_settings()
+    return Screen(head=open_head(settings.screen_dir, open_encoder(settings)))

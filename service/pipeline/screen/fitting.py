@@ -1,0 +1,121 @@
+"""Fitting: our own examples and the encoder come in, the head's weights and a manifest go out, and back in.
+
+Nothing here can reach a labelled conversation of others: the import contract `The head's fitting cannot read what is
+reported on` forbids it.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from principles_store.encoder import Encoder, sha256_of
+from service.domain.errors import SettingsError
+from service.pipeline.screen.examples import Example, digest, read_examples
+from service.pipeline.screen.head import Head, Vectors, Weights, kernel
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+WEIGHTS: Final = "head.npz"
+# By cross-validation over groups of examples (`clinalign evaluate redflags`); the optimum is flat.
+SHARPNESS: Final = 2.0
+RIDGE: Final = 0.5
+_MEND: Final = "run `clinalign screen build`"
+
+
+class Manifest(BaseModel):
+    """What the weights were fitted on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int
+    examples: int
+    examples_digest: str
+    encoder_digest: str
+    encoder_name: str
+    families: tuple[str, ...]
+    sharpness: float
+    ridge: float
+    weights_sha256: str
+
+
+def fit(
+    examples: Sequence[Example], vectors: Vectors, *, sharpness: float = SHARPNESS, ridge: float = RIDGE
+) -> Weights:
+    """The weights for examples and their unit vectors [examples, width]."""
+    families = tuple(sorted({example.family for example in examples if example.danger}))
+    codes = np.array([families.index(e.family) if e.danger else -1 for e in examples], dtype=np.int64)
+    near = kernel(vectors, vectors, sharpness).astype(np.float64)
+    targets = np.where(codes >= 0, 1.0, -1.0)
+    weights = np.linalg.solve(near + ridge * np.eye(len(examples)), targets)
+    return Weights(vectors, weights.astype(np.float32), codes, families, sharpness)
+
+
+def build(
+    examples: tuple[Example, ...], encoder: Encoder, folder: Path, *, progress: Callable[[int], None] = lambda _: None
+) -> Manifest:
+    """Fit and write the folder anew, manifest last, so that a half-written folder is never taken for a whole one."""
+    rows = []
+    for example in examples:
+        rows.append(encoder.encode_one(example.text))
+        progress(1)
+    weights = fit(examples, np.stack(rows))
+    draft = folder.with_name(folder.name + ".draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    np.savez(draft / WEIGHTS, vectors=weights.vectors, weights=weights.weights, codes=weights.codes)
+    manifest = Manifest(
+        format=FORMAT,
+        examples=len(examples),
+        examples_digest=digest(examples),
+        encoder_digest=encoder.digest,
+        encoder_name=encoder.description.name,
+        families=weights.families,
+        sharpness=weights.sharpness,
+        ridge=RIDGE,
+        weights_sha256=sha256_of(draft / WEIGHTS),
+    )
+    (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
+    return manifest
+
+
+def open_head(folder: Path, encoder: Encoder, *, examples: tuple[Example, ...] | None = None) -> Head:
+    """The head of a folder, for exactly this encoder and the package's examples.
+
+    Raises:
+        SettingsError: a part is missing or damaged, or the folder was built from something else.
+
+    """
+    manifest = _manifest(folder)
+    shipped = read_examples() if examples is None else examples
+    for what, built_from, used_with in (
+        ("examples", manifest.examples_digest, digest(shipped)),
+        ("an encoder", manifest.encoder_digest, encoder.digest),
+        ("a format", str(manifest.format), str(FORMAT)),
+    ):
+        if built_from != used_with:
+            raise SettingsError(
+                f"{folder}: built from {what} ({built_from[:12]}), not these ({used_with[:12]}): {_MEND}"
+            )
+    path = folder / WEIGHTS
+    if not path.is_file() or sha256_of(path) != manifest.weights_sha256:
+        raise SettingsError(f"{path}: missing or damaged: {_MEND}")
+    with np.load(path, allow_pickle=False) as file:
+        weights = Weights(file["vectors"], file["weights"], file["codes"], manifest.families, manifest.sharpness)
+    return Head(weights, encoder)
+
+
+def _manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    try:
+        return Manifest.model_validate(json.loads(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise SettingsError(f"{path}: no such file: {_MEND}") from error
+    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not a manifest of this version: {_MEND}") from error
