@@ -11,6 +11,7 @@ from principles_store.cli import commands as principles
 from service.app import run
 from service.audit.ledger import entries, verify
 from service.cli.asking import ask_gateway
+from service.cli.judging import judge
 from service.cli.showing import show, show_rates, show_settings
 from service.domain.errors import GatewayError, SettingsError
 from service.pipeline.screen.evaluation import evaluate as evaluate_screen
@@ -73,6 +74,9 @@ def list_settings(*, as_json: Annotated[bool, typer.Option("--json", help="Print
         typer.echo(orjson.dumps(described, option=orjson.OPT_INDENT_2).decode())
     else:
         show_settings(described)
+
+
+evaluate.command()(judge)
 
 
 @evaluate.command()
