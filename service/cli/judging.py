@@ -19,9 +19,9 @@ from service.settings import ROOT, read_settings
 SMALL_JUDGE = ROOT / "training" / "checkpoints" / "clinalign-judge"
 
 
-def judge(
+def judge(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
     data: Annotated[Path, typer.Option(help="JSONL of K-QA's labels or HealthBench's meta-evaluation; .gz too.")],
-    judge: Annotated[list[JudgeKind], typer.Option(help="Who judges; name several to compare.")] = [JudgeKind.SMALL],  # noqa: B006, A002 - Typer copies it, and the option's name is the command's
+    judge: Annotated[list[JudgeKind], typer.Option(help="Who judges; name several to compare.")] = [JudgeKind.SMALL],  # noqa: B006 - Typer copies it
     small: Annotated[Path, typer.Option(help="Folder of the small judge.")] = SMALL_JUDGE,
     upstream: Annotated[str | None, typer.Option(help="Base URL of a model that judges, ending in /v1.")] = None,
     model: Annotated[str | None, typer.Option(help="Model to ask the upstream for.")] = None,

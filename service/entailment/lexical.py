@@ -11,11 +11,12 @@ _NEGATION: Final = re.compile(r"\b(?:no|not|never|cannot|without|neither|nor|non
 _SMALL: Final = frozenset(
     """a an the of to for in on at and or if is are be was were been it its this that these those with as by from than
     then there their they them he she his her you your we our i my me can could may might should would will do does did
-    has have had not no so such also which who whom what when where how but into about over any some more most very""".split()  # noqa: SIM905 - words read better than a list of them
+    has have had not no so such also which who whom what when where how but into about over any some more most
+    very""".split()  # noqa: SIM905 - words read better than a list of them
 )
 # Longest first: what is cut leaves at least three letters.
 _ENDINGS: Final = (
-    "ations", "ation", "ingly", "ments", "ments", "ities", "iness", "ment", "ness", "ions", "ical", "ally", "ings",
+    "ations", "ation", "ingly", "ments", "ities", "iness", "ment", "ness", "ions", "ical", "ally", "ings",
     "edly", "ies", "ing", "ion", "ity", "ous", "ive", "ely", "ful", "ers", "est", "ed", "es", "ly", "er", "al", "ic",
     "y", "s", "e",
 )  # fmt: skip
@@ -57,18 +58,26 @@ class Words:
     opposed: float
 
 
-def compare(claim: str, answer: str) -> Words:
-    """Both texts' words side by side."""
-    sentences = split(answer) or (answer,)
-    nearest = max(sentences, key=lambda sentence: overlap(claim, sentence))
-    wanted = {word for word in _WORD.findall(claim.lower()) if word[0].isdigit()}
-    lacking = wanted - set(_WORD.findall(answer.lower()))
-    return Words(
-        whole=overlap(claim, answer),
-        nearest=overlap(claim, nearest),
-        numbers=len(lacking) / len(wanted) if wanted else 0.0,
-        opposed=float(denies(claim) is not denies(nearest)),
-    )
+class AnswerWords:
+    """The words of one answer, taken apart once for all that is asked of it."""
+
+    def __init__(self, answer: str) -> None:
+        self._sentences = [(stems(sentence), denies(sentence)) for sentence in split(answer) or (answer,)]
+        self._stems = frozenset[str]().union(*(found for found, _ in self._sentences))
+        self._numbers = set(_WORD.findall(answer.lower()))
+
+    def compare(self, claim: str) -> Words:
+        """The claim's words beside the answer's."""
+        wanted = stems(claim)
+        nearest, denied = max(self._sentences, key=lambda sentence: len(wanted & sentence[0]))
+        numbers = {word for word in _WORD.findall(claim.lower()) if word[0].isdigit()}
+        most = max(len(wanted), 1)
+        return Words(
+            whole=len(wanted & self._stems) / most,
+            nearest=len(wanted & nearest) / most,
+            numbers=len(numbers - self._numbers) / len(numbers) if numbers else 0.0,
+            opposed=float(denies(claim) is not denied),
+        )
 
 
 def denies(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""An answer and claims in, a probability for each claim out: the small judge's network on ONNX Runtime, hash-checked."""
+"""An answer and claims in, a probability for each claim out: the small judge's network, hash-checked, without torch."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from service.domain.errors import SettingsError
 from service.domain.verdict import Presence
 from service.entailment.calibration import Evidence, Head
-from service.entailment.lexical import compare
+from service.entailment.lexical import AnswerWords
 from service.entailment.packing import pack
 from service.entailment.windows import windows
 
@@ -101,11 +101,12 @@ class AnswerReader:
         found: list[Evidence | None] = [None] * len(claims)
         if not parts or not sound:
             return tuple(found)
+        words = AnswerWords(answer)
         rounds = [sound] if together else [[at] for at in sound]
         for group in rounds:
             logits = np.stack([self._logits(ids, [asked[at] for at in group]) for ids in parts]).max(axis=0)
             for at, logit in zip(group, logits.tolist(), strict=True):
-                found[at] = Evidence(logit, compare(claims[at], answer))
+                found[at] = Evidence(logit, words.compare(claims[at]))
         return tuple(found)
 
     def _windows(self, answer: str) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""What a judge must beat: the majority, the share of a claim's stems that the answer has, the nearest sentence's cosine.
+"""What a judge must beat: the majority, the share of a claim's stems in the answer, the nearest sentence's cosine.
 
 Thresholds are those of the judge's manifest, fitted on the same folds as its heads.
 """

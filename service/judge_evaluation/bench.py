@@ -7,14 +7,14 @@ from typing import Final
 
 from service.entailment.reader import AnswerReader
 
-RUNS: Final = 15
+RUNS: Final = 10
 # 110 tokens with their opening and closing one; a test counts them.
 ANSWER: Final = (
     "Most sore throats are caused by a virus and get better within a week. Drink plenty of water, rest your voice, and "
-    "suck ice or a lozenge to ease the pain. You can take paracetamol as the packet says. A warm salt water gargle may "
+    "suck ice to ease the pain. You can take paracetamol as the packet says. A warm salt water gargle may "
     "help as well. Antibiotics do not work against viruses, so you will rarely need them. See a doctor soon if you "
-    "cannot swallow your own saliva, if you find it hard to breathe, if a fever lasts longer than three days, or if "
-    "there is no improvement after a week."
+    "cannot swallow your own saliva, if you find it hard to breathe, if a fever lasts longer than three days, "
+    "or if you begin to drool."
 )
 CRITERIA: Final = (
     "Says that most sore throats are caused by a virus.",
@@ -31,7 +31,10 @@ CRITERIA: Final = (
 
 
 def bench(reader: AnswerReader, *, runs: int = RUNS) -> Mapping[str, float]:
-    """Milliseconds: least and median over `runs`, of all criteria together and one by one."""
+    """Milliseconds over `runs`, of all criteria together and one by one: least and median, and least on the processor.
+
+    The last leaves out what other programs took of the core meanwhile.
+    """
     return {
         "answer_tokens": float(reader.count(ANSWER)),
         "criteria": float(len(CRITERIA)),
@@ -42,9 +45,10 @@ def bench(reader: AnswerReader, *, runs: int = RUNS) -> Mapping[str, float]:
 
 def _timed(reader: AnswerReader, *, together: bool, runs: int) -> Mapping[str, float]:
     reader.read(ANSWER, CRITERIA, together=together)
-    spent = []
+    spent, worked = [], []
     for _ in range(runs):
-        started = time.perf_counter()
+        started, began = time.perf_counter(), time.process_time()
         reader.read(ANSWER, CRITERIA, together=together)
+        worked.append((time.process_time() - began) * 1e3)
         spent.append((time.perf_counter() - started) * 1e3)
-    return {"least": min(spent), "median": statistics.median(spent)}
+    return {"least": min(spent), "median": statistics.median(spent), "processor": min(worked)}

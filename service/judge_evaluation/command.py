@@ -1,4 +1,4 @@
-"""A file of labelled rows and the name of a judge in; the report out. Knows which judges there are and how they start."""
+"""Labelled rows and the name of a judge in; the report out. Knows which judges there are and how they start."""
 
 import asyncio
 from collections.abc import Sequence

@@ -77,32 +77,38 @@ def _held_out(report: Report) -> Iterator[str]:
     yield (
         f"The network was trained on none of the labelled questions. Weights of its evidence and the threshold were "
         f"fitted on physicians' labels in folds by question: {mine} rows are judged by a fit that has not seen their "
-        f"question, {new} rows are of questions that no fit has seen. Of {seen} rows the network has read a physician's own "
-        "answer to the question in training, though no label."
+        f"question, {new} rows are of questions that no fit has seen."
     )
+    if seen:
+        yield f"In training the network has read a physician's own answer to the question of {seen} rows, but no label."
     yield ""
 
 
 def _compared(reports: Sequence[Report]) -> Iterator[str]:
     first = reports[0]
-    yield "| Judge | Macro-F1 (95 %) | Accuracy | Kappa | ECE | Unknown | ms a criterion | First judge above it (95 %) |"
-    yield "|---|---|---|---|---|---|---|---|"
-    for report in reports:
+    columns = ("Judge", "Rows", "Macro-F1 (95 %)", "Accuracy", "Kappa", "ECE", "Unknown", "ms a criterion")
+    yield from _header(*columns, "First judge above it (95 %)")
+    for r in reports:
         yield (
-            f"| {report.judge} ({report.labelled} rows) | {_interval(report.macro_f1)} | {report.accuracy:.3f} | {report.kappa:.3f} | "
-            f"{report.ece:.3f} | {report.unknown} | {report.milliseconds:.1f} | |"
+            f"| {r.judge} | {r.labelled} | {_interval(r.macro_f1)} | {r.accuracy:.3f} | {r.kappa:.3f} | {r.ece:.3f} | "
+            f"{r.unknown} | {r.milliseconds:.1f} | |"
         )
     for name, value in first.baselines.items():
-        yield f"| {_NAMES.get(name, name)} | {_interval(value)} | | | | | | {_interval(first.above[name], sign=True)} |"
+        above = _interval(first.above[name], sign=True)
+        yield f"| {_NAMES.get(name, name)} | {first.labelled} | {_interval(value)} | | | | | | {above} |"
     if first.physicians is not None:
-        yield f"| one physician against another | {_interval(first.physicians)} | | | | | | |"
+        yield f"| one physician against another | {first.labelled} | {_interval(first.physicians)} | | | | | | |"
+
+
+def _header(*columns: str) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield "|" + "---|" * len(columns)
 
 
 def _categories(report: Report) -> Iterator[str]:
     if not report.categories:
         return
-    yield "| Rows of | Rows | Physicians say yes | Macro-F1 | Accuracy |"
-    yield "|---|---|---|---|---|"
+    yield from _header("Rows of", "Rows", "Physicians say yes", "Macro-F1", "Accuracy")
     for each in report.categories:
         yield f"| {each.name} | {each.rows} | {each.prevalence:.2f} | {each.macro_f1:.3f} | {each.accuracy:.3f} |"
     yield ""
@@ -112,16 +118,17 @@ def _times(report: Report) -> Iterator[str]:
     if report.bench is not None:
         b = report.bench
         yield (
-            f"Ten criteria of a {b['answer_tokens']:.0f}-token answer on one thread: {b['together_least_ms']:.0f} ms in one "
-            f"pass (median {b['together_median_ms']:.0f}), {b['one_by_one_least_ms']:.0f} ms one after the other "
-            f"(median {b['one_by_one_median_ms']:.0f})."
+            f"Ten criteria of a {b['answer_tokens']:.0f}-token answer on one thread: {b['together_processor_ms']:.0f} "
+            f"ms of processor time in one pass ({b['together_least_ms']:.0f} ms by the clock, median "
+            f"{b['together_median_ms']:.0f}), {b['one_by_one_processor_ms']:.0f} ms one after the other "
+            f"({b['one_by_one_least_ms']:.0f}, median {b['one_by_one_median_ms']:.0f})."
         )
         yield ""
     if report.other_calls is not None:
         o = report.other_calls
         apart = "" if o.largest_difference is None else f", probabilities at most {o.largest_difference:.3f} apart"
         yield (
-            f"Asked by {o.way} instead: macro-F1 {o.macro_f1:.3f}, the same verdict in {100 * o.agreement:.1f} %{apart}, "
+            f"With {o.way}: macro-F1 {o.macro_f1:.3f}, equal verdicts in {100 * o.agreement:.1f} %{apart}, "
             f"{o.milliseconds:.1f} ms a criterion rather than {report.milliseconds:.1f}."
         )
         yield ""
@@ -131,8 +138,8 @@ def _limits(report: Report) -> Iterator[str]:
     yield "What it can't do:"
     yield ""
     yield (
-        "- It reads what an answer says, not whether it is true, kind or well put. Criteria that ask for a judgement of the "
-        "whole (tone, completeness, suitable detail) are beyond it."
+        "- It reads what an answer says, not whether it is true, kind or well put. Criteria that ask for a judgement "
+        "of the whole (tone, completeness, suitable detail) are beyond it."
     )
     yield "- It reads English, criteria of up to a paragraph and answers of some pages; all else is unknown, never met."
     yield "- It does not see the question: an answer that says only “yes” tells it nothing."

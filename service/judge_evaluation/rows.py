@@ -53,9 +53,7 @@ def read_rows(path: Path) -> tuple[Row, ...]:
 
 def _row(at: int, line: str, name: str) -> Row:
     try:
-        content = json.loads(line)
-        if not isinstance(content, dict):
-            raise TypeError("a row is a JSON object")
+        content = dict(json.loads(line))
         return _healthbench(at, content) if "completion" in content else _kqa(at, content)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SettingsError(

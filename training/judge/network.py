@@ -1,4 +1,4 @@
-"""The small judge's network: a MiniLM in which claims read the answer, and neither the answer nor a claim reads a claim.
+"""The small judge's network: a MiniLM in which claims read the answer, and nothing reads another's claim.
 
 Answer and claims are read apart in the lowest layers and together above, all in one pass; so ten claims cost little
 more than one, and none of them can sway another. Between the two, each token of a claim is told how near the answer's
@@ -46,7 +46,7 @@ class Reader(nn.Module):
     In the first `apart` layers every segment sees itself alone.
     """
 
-    def __init__(  # noqa: PLR0913 - a network's shape
+    def __init__(
         self, *, vocabulary: int, width: int, heads: int, inner: int, layers: int, positions: int, apart: int
     ) -> None:
         super().__init__()

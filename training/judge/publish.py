@@ -1,4 +1,4 @@
-"""A trained network and physicians' labels in; the folder that the gateway loads out, with figures that are held out."""
+"""A trained network and physicians' labels in; the folder that the gateway loads out, calibrated in folds."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from training.judge.export import SMALL, TOKENIZER, WHOLE, export
 from training.judge.fit import fit_heads, fit_thresholds
 from training.judge.folds import Folds
 from training.judge.network import Reader
-from training.judge.train import start
+from training.judge.train import STATE, start
 
 NAME = "clinalign-judge"
 _SOURCES = (
@@ -55,7 +55,7 @@ def publish(config: JudgeRun, data: Path, encoder: Path, out: Path) -> JudgeMani
 def trained(config: JudgeRun) -> Reader:
     """The network of the run's last state."""
     reader, _ = start(config)
-    kept = torch.load(config.folder / "state.pt", weights_only=True)
+    kept = torch.load(config.folder / STATE, weights_only=True)
     reader.load_state_dict(kept["reader"])
     return reader.eval()
 

@@ -19,6 +19,7 @@ from training.judge.group import Group
 from training.judge.mixture import Mixture
 from training.judge.network import Reader, from_minilm
 
+STATE = "state.pt"
 _SMOOTHED = 0.02
 _POOL = 24  # groups that are sorted by length before they are batched
 _NEW = ("head", "hint")  # begin from nothing, so they learn faster
@@ -32,7 +33,7 @@ def run(config: JudgeRun, mixture: Mixture, *, progress: bool = True) -> Reader:
     reader, tokenizer = start(config)
     optimiser = _optimiser(reader, config)
     config.folder.mkdir(parents=True, exist_ok=True)
-    state = config.folder / "state.pt"
+    state = config.folder / STATE
     step = drawn = 0
     if state.exists():
         kept = torch.load(state, weights_only=True)
