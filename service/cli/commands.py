@@ -12,6 +12,7 @@ from service.app import run
 from service.audit.ledger import entries, verify
 from service.cli import evaluations
 from service.cli.asking import ask_gateway
+from service.cli.judging import judge
 from service.cli.redflags import redflags
 from service.cli.screening import screen
 from service.cli.showing import show, show_settings
@@ -31,6 +32,7 @@ commands.add_typer(audit, name="audit")
 evaluate.command("acceptance")(evaluations.acceptance)
 evaluate.command("attacks")(evaluations.attacks)
 evaluate.command("redflags")(redflags)
+evaluate.command("judge")(judge)
 
 
 @commands.command()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from service.pipeline.evaluation.attacks import BREACHES, Report
-from service.pipeline.screen.evaluation import wilson
+from service.pipeline.screen.counting import wilson
 
 
 def as_dict(report: Report) -> dict[str, Any]:

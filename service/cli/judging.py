@@ -1,0 +1,80 @@
+"""`clinalign evaluate judge`: how far a judge agrees with physicians, on the terminal, as JSON, or as a page."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service.domain.errors import SettingsError
+from service.judge_evaluation.command import JudgeKind, Places, evaluate, read_rows, sample, write_predictions
+from service.judge_evaluation.page import write_page
+from service.judge_evaluation.report import Report
+from service.settings import ROOT, read_settings
+
+SMALL_JUDGE = ROOT / "training" / "checkpoints" / "clinalign-judge"
+
+
+def judge(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
+    data: Annotated[Path, typer.Option(help="JSONL of K-QA's labels or HealthBench's meta-evaluation; .gz too.")],
+    judge: Annotated[list[JudgeKind], typer.Option(help="Who judges; name several to compare.")] = [JudgeKind.SMALL],  # noqa: B006 - Typer copies it
+    small: Annotated[Path, typer.Option(help="Folder of the small judge.")] = SMALL_JUDGE,
+    upstream: Annotated[str | None, typer.Option(help="Base URL of a model that judges, ending in /v1.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model to ask the upstream for.")] = None,
+    key: Annotated[str, typer.Option(envvar="CLINALIGN_UPSTREAM_KEY", help="The upstream's API key.")] = "",
+    most: Annotated[int | None, typer.Option(min=1, help="Ask model judges about so many rows only.")] = None,
+    predictions: Annotated[Path | None, typer.Option(help="Write the first judge's prediction per row, JSONL.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write the section of the evaluation page, with its plot.")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")] = False,
+) -> None:
+    """Macro-F1 against each physician's label, kappa, calibration, intervals by question, time per criterion."""
+    settings = read_settings()
+    places = Places(small, settings.encoder_dir, settings.gguf, upstream, model, key)
+    rows = read_rows(data)
+    err = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
+    reports: list[Report] = []
+    with err.status("judging") as status:
+        for kind in dict.fromkeys(judge):
+            mine = rows if kind is JudgeKind.SMALL else sample(rows, most)
+            report, found = evaluate(kind, mine, places, progress=lambda n, of: status.update(f"judged {n} of {of}"))
+            if predictions is not None and not reports:
+                write_predictions(predictions, mine, found)
+            reports.append(report)
+    if page is not None:
+        _page(page, reports, data)
+    if as_json:
+        whole = reports[0].as_dict() | ({"others": [r.as_dict() for r in reports[1:]]} if reports[1:] else {})
+        typer.echo(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
+    else:
+        _show(reports)
+
+
+def _page(page: Path, reports: list[Report], data: Path) -> None:
+    names = " ".join(f"--judge {report.judge.split(':')[0].split('@')[0]}" for report in reports[1:])
+    command = f"clinalign evaluate judge --data {shlex.quote(data.name)}{' --judge small ' + names if names else ''}"
+    try:
+        write_page(page, reports, command=command, data=data.name)
+    except OSError as error:
+        raise SettingsError(f"{page}: cannot be written ({type(error).__name__})") from error
+
+
+def _show(reports: list[Report]) -> None:
+    table = Table("Judge", "Rows", "Macro-F1", "95 %", "Accuracy", "Kappa", "ECE", "Unknown", "ms")
+    for r in reports:
+        f1 = r.macro_f1
+        table.add_row(
+            r.judge, str(r.labelled), f"{f1.value:.3f}", f"{f1.low:.3f} to {f1.high:.3f}", f"{r.accuracy:.3f}",
+            f"{r.kappa:.3f}", f"{r.ece:.3f}", str(r.unknown), f"{r.milliseconds:.1f}",
+        )  # fmt: skip
+    for name, value in reports[0].baselines.items():
+        table.add_row(name, "", f"{value.value:.3f}", f"{value.low:.3f} to {value.high:.3f}", "", "", "", "", "")
+    for name, value in reports[0].above.items():
+        table.add_row(f"above {name}", "", f"{value.value:+.3f}", f"{value.low:+.3f} to {value.high:+.3f}", *[""] * 5)
+    if (people := reports[0].physicians) is not None:
+        table.add_row("physicians", "", f"{people.value:.3f}", f"{people.low:.3f} to {people.high:.3f}", *[""] * 5)
+    Console().print(table)

@@ -1,0 +1,51 @@
+"""Evidence of a claim in, a calibrated probability out; weights and threshold were fitted on physicians' labels."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.entailment.lexical import Words
+
+FEATURES: Final = ("logit", "whole", "nearest", "numbers", "opposed")
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The network's logit (the highest of all windows) and what the words say."""
+
+    logit: float
+    words: Words
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """In the order of `FEATURES`."""
+        return self.logit, self.words.whole, self.words.nearest, self.words.numbers, self.words.opposed
+
+
+class Head(BaseModel):
+    """A logistic model over `FEATURES`; from the probability `threshold` on a claim counts as told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: dict[str, Finite]
+    bias: Finite
+    threshold: float = Field(gt=0.0, lt=1.0)
+
+    def probability(self, evidence: Evidence) -> float | None:
+        """In [0, 1]; None where the evidence is no number."""
+        value = self.bias + sum(
+            self.weights.get(name, 0.0) * feature for name, feature in zip(FEATURES, evidence.features, strict=True)
+        )
+        if not math.isfinite(value):
+            return None
+        return 1.0 / (1.0 + math.exp(-value)) if value >= 0 else math.exp(value) / (1.0 + math.exp(value))
+
+    @classmethod
+    def of(cls, weights: Mapping[str, float], bias: float, threshold: float) -> Self:
+        """Rounded, so that the file is the same wherever it is fitted."""
+        rounded = {name: round(float(weight), 4) for name, weight in weights.items()}
+        return cls(weights=rounded, bias=round(float(bias), 4), threshold=round(float(threshold), 3))

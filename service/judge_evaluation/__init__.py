@@ -1,0 +1,1 @@
+"""How far a judge agrees with physicians: labelled rows in, figures with intervals out."""

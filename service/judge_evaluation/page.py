@@ -1,0 +1,151 @@
+"""A report becomes a section of the evaluation page: Markdown, with the reliability plot beside it."""
+
+import importlib
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from service.judge_evaluation.measures import Interval
+from service.judge_evaluation.report import Report
+
+PLOT: Final = "judge-reliability.svg"
+_NAMES: Final = {
+    "majority": "the commoner label, always",
+    "overlap": "share of the claim's stems in the answer",
+    "cosine": "cosine to the nearest sentence",
+}
+
+
+def write_page(path: Path, reports: Sequence[Report], *, command: str, data: str) -> None:
+    """Write the section of one data set; the first report is the judge that is plotted, others are compared."""
+    path.write_text("\n".join(_lines(reports, command=command, data=data)) + "\n", encoding="utf-8")
+    if reports[0].bins:
+        (path.parent / PLOT).write_bytes(reliability_plot(reports[0]))
+
+
+def reliability_plot(report: Report) -> bytes:
+    """The share of physicians who said yes by the judge's probability, as SVG; the same bytes each time."""
+    # Imported here: the gateway is installed without it.
+    matplotlib = importlib.import_module("matplotlib")
+    matplotlib.use("svg")
+    figures: Any = importlib.import_module("matplotlib.figure")
+    with matplotlib.rc_context({"svg.hashsalt": "clinalign", "svg.fonttype": "none"}):
+        figure = figures.Figure(figsize=(4.6, 4.2))
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [0, 1], linestyle=":", color="0.5")
+        axes.plot([b.probability for b in report.bins], [b.observed for b in report.bins], marker="o", color="#1f5fa8")
+        for each in report.bins:
+            axes.annotate(
+                str(each.count), (each.probability, each.observed), xytext=(5, -11), textcoords="offset points"
+            )
+        axes.set(
+            xlim=(0, 1), ylim=(0, 1), xlabel="probability given by the judge", ylabel="share of physicians who said yes"
+        )
+        axes.set_title(f"{report.judge.split('@')[0]}: ECE {report.ece:.3f}; figures are rows", fontsize=9)
+        figure.tight_layout()
+        out = io.BytesIO()
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()
+
+
+def _lines(reports: Sequence[Report], *, command: str, data: str) -> Iterator[str]:
+    first = reports[0]
+    yield "## Judge: does the answer do this?"
+    yield ""
+    yield f"`{command}`"
+    yield ""
+    yield (
+        f"{first.labelled} rows of {first.questions} questions in {data}, {first.labels} physicians' labels. Each "
+        "prediction is paired with each physician's label. Intervals are 95 %, resampling questions."
+    )
+    yield ""
+    yield from _held_out(first)
+    yield from _compared(reports)
+    yield ""
+    yield f"![Reliability of the judge]({PLOT})"
+    yield ""
+    yield from _categories(first)
+    yield from _times(first)
+    yield from _limits(first)
+
+
+def _held_out(report: Report) -> Iterator[str]:
+    if report.provenance is None:
+        return
+    mine, new, seen = report.provenance.cross_fitted, report.provenance.fresh, report.provenance.seen
+    yield (
+        f"The network was trained on none of the labelled questions. Weights of its evidence and the threshold were "
+        f"fitted on physicians' labels in folds by question: {mine} rows are judged by a fit that has not seen their "
+        f"question, {new} rows are of questions that no fit has seen."
+    )
+    if seen:
+        yield f"In training the network has read a physician's own answer to the question of {seen} rows, but no label."
+    yield ""
+
+
+def _compared(reports: Sequence[Report]) -> Iterator[str]:
+    first = reports[0]
+    columns = ("Judge", "Rows", "Macro-F1 (95 %)", "Accuracy", "Kappa", "ECE", "Unknown", "ms a criterion")
+    yield from _header(*columns, "First judge above it (95 %)")
+    for r in reports:
+        yield (
+            f"| {r.judge} | {r.labelled} | {_interval(r.macro_f1)} | {r.accuracy:.3f} | {r.kappa:.3f} | {r.ece:.3f} | "
+            f"{r.unknown} | {r.milliseconds:.1f} | |"
+        )
+    for name, value in first.baselines.items():
+        above = _interval(first.above[name], sign=True)
+        yield f"| {_NAMES.get(name, name)} | {first.labelled} | {_interval(value)} | | | | | | {above} |"
+    if first.physicians is not None:
+        yield f"| one physician against another | {first.labelled} | {_interval(first.physicians)} | | | | | | |"
+
+
+def _header(*columns: str) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield "|" + "---|" * len(columns)
+
+
+def _categories(report: Report) -> Iterator[str]:
+    if not report.categories:
+        return
+    yield from _header("Rows of", "Rows", "Physicians say yes", "Macro-F1", "Accuracy")
+    for each in report.categories:
+        yield f"| {each.name} | {each.rows} | {each.prevalence:.2f} | {each.macro_f1:.3f} | {each.accuracy:.3f} |"
+    yield ""
+
+
+def _times(report: Report) -> Iterator[str]:
+    if report.bench is not None:
+        b = report.bench
+        yield (
+            f"Ten criteria of a {b['answer_tokens']:.0f}-token answer on one thread: {b['together_processor_ms']:.0f} "
+            f"ms of processor time in one pass ({b['together_least_ms']:.0f} ms by the clock, median "
+            f"{b['together_median_ms']:.0f}), {b['one_by_one_processor_ms']:.0f} ms one after the other "
+            f"({b['one_by_one_least_ms']:.0f}, median {b['one_by_one_median_ms']:.0f})."
+        )
+        yield ""
+    if report.other_calls is not None:
+        o = report.other_calls
+        apart = "" if o.largest_difference is None else f", probabilities at most {o.largest_difference:.3f} apart"
+        yield (
+            f"With {o.way}: macro-F1 {o.macro_f1:.3f}, equal verdicts in {100 * o.agreement:.1f} %{apart}, "
+            f"{o.milliseconds:.1f} ms a criterion rather than {report.milliseconds:.1f}."
+        )
+        yield ""
+
+
+def _limits(report: Report) -> Iterator[str]:
+    yield "What it can't do:"
+    yield ""
+    yield (
+        "- It reads what an answer says, not whether it is true, kind or well put. Criteria that ask for a judgement "
+        "of the whole (tone, completeness, suitable detail) are beyond it."
+    )
+    yield "- It reads English, criteria of up to a paragraph and answers of some pages; all else is unknown, never met."
+    yield "- It does not see the question: an answer that says only “yes” tells it nothing."
+    yield f"- {report.questions} questions are few: an interval tells how few."
+
+
+def _interval(value: Interval, *, sign: bool = False) -> str:
+    form = "+.3f" if sign else ".3f"
+    return f"{value.value:{form}} ({value.low:{form}} to {value.high:{form}})"

@@ -1,0 +1,149 @@
+"""Rows, predictions and baselines in; one report with counts and intervals out."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from service.judge_evaluation.asking import Predictions
+from service.judge_evaluation.measures import Bin, Interval, Tally, expected_error, physicians, reliability
+from service.judge_evaluation.rows import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """The rows of one category: how many, how often physicians said yes, and how the judge did."""
+
+    name: str
+    rows: int
+    prevalence: float
+    macro_f1: float
+    accuracy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the rows stand to what the judge was fitted on.
+
+    `cross_fitted` rows were judged by a head that has not seen their question, `fresh` ones by the head of all, of
+    which the network has read a physician's own answer to the question of `seen`.
+    """
+
+    cross_fitted: int
+    fresh: int
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCalls:
+    """The same rows asked the other way: `way` is one call for all criteria of an answer, or one call each.
+
+    `agreement` is the share of equal verdicts, `largest_difference` that of probabilities where both gave one.
+    """
+
+    way: str
+    macro_f1: float
+    agreement: float
+    largest_difference: float | None
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that `clinalign evaluate judge` says. Intervals resample questions; `above` maps a baseline's name."""
+
+    judge: str
+    rows: int
+    labelled: int
+    labels: int
+    questions: int
+    unknown: int
+    macro_f1: Interval
+    accuracy: float
+    kappa: float
+    ece: float
+    bins: tuple[Bin, ...]
+    baselines: Mapping[str, Interval]
+    above: Mapping[str, Interval]
+    physicians: Interval | None
+    categories: tuple[Category, ...]
+    provenance: Provenance | None
+    milliseconds: float
+    other_calls: OtherCalls | None
+    bench: Mapping[str, float] | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON: `macro_f1` is the number, and `intervals` hold the bounds."""
+        whole = asdict(self)
+        flat = {"macro_f1": self.macro_f1.value, "macro_f1_interval_95": [self.macro_f1.low, self.macro_f1.high]}
+        return whole | flat
+
+
+def compose(
+    judge: str,
+    rows: Sequence[Row],
+    predictions: Predictions,
+    baselines: Mapping[str, Sequence[bool]],
+    *,
+    provenance: Provenance | None = None,
+    other_way: tuple[str, Predictions] | None = None,
+    bench: Mapping[str, float] | None = None,
+) -> Report:
+    """Measure the predictions on the rows that have labels. `baselines` say told or not for every row."""
+    kept = [at for at, row in enumerate(rows) if row.labels]
+    chosen = [rows[at] for at in kept]
+    labels, clusters = [row.labels for row in chosen], [row.cluster for row in chosen]
+    tally = Tally([predictions.told[at] for at in kept], labels, clusters)
+    others = {name: Tally([told[at] for at in kept], labels, clusters) for name, told in baselines.items()}
+    known = [at for at in kept if predictions.found[at].probability is not None]
+    bins = reliability([predictions.found[at].probability or 0.0 for at in known], [rows[at].labels for at in known])
+    people = physicians(labels, clusters)
+    return Report(
+        judge=judge,
+        rows=len(rows),
+        labelled=len(kept),
+        labels=sum(len(votes) for votes in labels),
+        questions=len(set(clusters)),
+        unknown=sum(p.present is None for p in predictions.found),
+        macro_f1=tally.interval(),
+        accuracy=tally.accuracy,
+        kappa=tally.kappa,
+        ece=expected_error(bins),
+        bins=bins,
+        baselines={name: other.interval() for name, other in others.items()},
+        above={name: tally.above(other) for name, other in others.items()},
+        physicians=people.interval() if people else None,
+        categories=_categories(rows, kept, predictions),
+        provenance=provenance,
+        milliseconds=predictions.milliseconds,
+        other_calls=_compared(rows, predictions, *other_way) if other_way else None,
+        bench=bench,
+    )
+
+
+def _categories(rows: Sequence[Row], kept: Sequence[int], predictions: Predictions) -> tuple[Category, ...]:
+    names = sorted({name for at in kept for name in rows[at].categories})
+    found = []
+    for name in names:
+        mine = [at for at in kept if name in rows[at].categories]
+        labels = [rows[at].labels for at in mine]
+        tally = Tally([predictions.told[at] for at in mine], labels, [rows[at].cluster for at in mine])
+        prevalence = statistics.fmean(vote for votes in labels for vote in votes)
+        found.append(Category(name, len(mine), prevalence, tally.macro_f1, tally.accuracy))
+    return tuple(found)
+
+
+def _compared(rows: Sequence[Row], usual: Predictions, way: str, other: Predictions) -> OtherCalls:
+    kept = [at for at, row in enumerate(rows) if row.labels]
+    told, labels = [other.told[at] for at in kept], [rows[at].labels for at in kept]
+    pairs = list(zip(usual.found, other.found, strict=True))
+    apart = [
+        abs(a.probability - b.probability) for a, b in pairs if a.probability is not None and b.probability is not None
+    ]
+    return OtherCalls(
+        way=way,
+        macro_f1=Tally(told, labels, [rows[at].cluster for at in kept]).macro_f1,
+        agreement=statistics.fmean(a.present is b.present for a, b in pairs),
+        largest_difference=max(apart, default=None),
+        milliseconds=other.milliseconds,
+    )

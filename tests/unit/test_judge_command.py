@@ -1,0 +1,139 @@
+"""`clinalign evaluate judge` on rows of our own: JSON, predictions, page and plot."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from service.cli.commands import commands
+from service.cli.judging import SMALL_JUDGE
+from service.domain.completion import Ask, Completion, TokenProbability
+from service.judge_evaluation.asking import ask_judge
+from service.judge_evaluation.at_once import AtOnceJudge
+from service.judge_evaluation.command import JudgeKind, Places, evaluate, sample
+from service.judge_evaluation.rows import read_rows
+from service.pipeline.judge import ModelJudge
+from service.prompts import verdicts
+from tests.fakes import FakeEngine
+
+ANSWERS = {
+    "How do I treat a cold?": "Rest and drink plenty of water. Paracetamol can ease the fever.",
+    "What helps a burn?": "Cool the burn under running water for twenty minutes. Do not put butter on it.",
+}
+CLAIMS = ("Drink plenty of water.", "Cool the burn under running water.", "Take an antibiotic.")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    rows = [
+        {"Question": question, "answer": answer, "claim": claim, **votes(question, claim), "category_x": "Must_have"}
+        for question, answer in ANSWERS.items()
+        for claim in CLAIMS
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return path
+
+
+def votes(question: str, claim: str) -> dict[str, str]:
+    told = ("cold" in question and "Drink" in claim) or ("burn" in question and "burn" in claim)
+    return {f"label_{k}": "Entailment" if told else "Neutral" for k in range(3)}
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(commands, ["evaluate", "judge", *arguments])
+    return result.exit_code, result.stdout
+
+
+def test_json_holds_the_figures_and_nothing_else_goes_to_stdout(data: Path, tmp_path: Path) -> None:
+    predictions, page = tmp_path / "said.jsonl", tmp_path / "judge.md"
+    code, out = run("--data", str(data), "--json", "--predictions", str(predictions), "--page", str(page))
+    found: dict[str, Any] = json.loads(out)
+    assert code == 0
+    assert found["macro_f1"] == 1.0
+    assert {"accuracy", "kappa", "ece", "bins", "categories", "milliseconds", "above", "physicians"} <= found.keys()
+    assert found["provenance"] == {"cross_fitted": 0, "fresh": 6, "seen": 0}
+    said = [json.loads(line) for line in predictions.read_text().splitlines()]
+    assert [row["index"] for row in said] == list(range(6))
+    assert [row["present"] for row in said] == [True, False, False, False, True, False]
+    assert all(0.0 <= row["probability"] <= 1.0 for row in said)
+    assert page.read_text().startswith("## Judge")
+    assert "judge-reliability.svg" in page.read_text()
+
+
+def test_the_plot_is_the_same_bytes_each_time(data: Path, tmp_path: Path) -> None:
+    plots = []
+    for name in "ab":
+        (folder := tmp_path / name).mkdir()
+        run("--data", str(data), "--page", str(folder / "page.md"))
+        plots.append((folder / "judge-reliability.svg").read_bytes())
+    assert plots[0] == plots[1]
+
+
+def test_a_table_is_shown_by_default(data: Path) -> None:
+    code, out = run("--data", str(data))
+    assert code == 0
+    assert "clinalign-judge" in out
+
+
+def test_a_judge_behind_no_url_is_refused(data: Path) -> None:
+    code, _ = run("--data", str(data), "--judge", "upstream")
+    assert code != 0
+
+
+def test_a_sample_keeps_answers_whole(data: Path) -> None:
+    rows = read_rows(data)
+    assert sample(rows, None) == rows
+    chosen = sample(rows, 3)
+    assert {row.answer for row in chosen} == {rows[0].answer}
+    assert len(chosen) == len(CLAIMS)
+
+
+def yes_to_water(ask: Ask) -> Completion:
+    """Says yes to what names water; in JSON where all is asked at once."""
+    last = ask.prompt.messages[-1].content
+    lines = [line for line in last.splitlines() if line[:1].isdigit()]
+    if lines:
+        return Completion(json.dumps({"present": ["water" in line for line in lines]}), "stop")
+    chance = 0.9 if "water" in last else 0.2
+    return Completion("", "stop", first_token=(TokenProbability("Yes", chance), TokenProbability("No", 1 - chance)))
+
+
+async def test_a_model_is_asked_each_criterion_or_all_at_once_and_says_the_same(data: Path) -> None:
+    rows, engine = read_rows(data), FakeEngine(yes_to_water)
+    each = await ask_judge(ModelJudge(engine, "m"), rows, progress=lambda *_: None)
+    calls = len(engine.asks)
+    together = await ask_judge(AtOnceJudge(engine, "m"), rows, progress=lambda *_: None)
+    assert each.told == together.told == (True, True, False) * 2
+    assert (calls, len(engine.asks) - calls) == (6, 2)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "",
+        "[]",
+        '{"present": true}',
+        '{"present": [true]}',
+        '{"present": [true, 1]}',
+        '{"present": [true, true], "a": 1}',
+    ],
+    ids=["empty", "list", "no list", "short", "a number", "extra"],
+)
+def test_a_reply_that_is_not_the_schema_is_unknown(reply: str) -> None:
+    assert [presence.present for presence in verdicts.read(reply, 2)] == [None, None]
+
+
+def test_the_schema_wants_one_boolean_a_criterion() -> None:
+    assert json.loads(verdicts.schema(3))["properties"]["present"]["maxItems"] == 3
+    assert "2. b" in verdicts.instruction(["a", "b"]).content
+
+
+def test_without_the_encoder_cosine_is_left_out(data: Path, tmp_path: Path) -> None:
+
+    places = Places(small=SMALL_JUDGE, encoder=tmp_path / "none", gguf=tmp_path / "none")
+    report, _ = evaluate(JudgeKind.SMALL, read_rows(data), places, progress=lambda *_: None)
+    assert set(report.baselines) == {"majority", "overlap"}
+    assert report.judge.startswith("clinalign-judge")

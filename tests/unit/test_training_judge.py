@@ -1,0 +1,139 @@
+"""What the small judge is trained on, and that nothing that is reported can be fitted on."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.entailment.calibration import Evidence
+from service.entailment.lexical import Words
+from training.judge import facts, relations, rubric
+from training.judge.fit import fit_heads, fit_thresholds
+from training.judge.folds import Folds, training_rows, unlabelled
+from training.judge.group import MOST, Group, group, kept_back, reword, spoil
+
+questions = st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1), min_size=2, max_size=30, unique=True)
+SOURCES: dict[str, Callable[[random.Random], Group]] = {
+    "relations": relations.related,
+    "facts": facts.told,
+    "rubric": rubric.criteria,
+}
+
+
+def row(question: str, *, told: bool, at: int = 0) -> dict[str, Any]:
+    label = "Entailment" if told else "Neutral"
+    return {"Question": question, "answer": f"a{at}", "claim": f"c{at}", **{f"label_{k}": label for k in range(3)}}
+
+
+@given(questions, st.integers(2, 6))
+def test_no_row_of_a_fold_is_among_the_rows_that_its_fit_is_given(texts: list[str], count: int) -> None:
+    rows = [row(text, told=bool(at % 2), at=at) for at, text in enumerate(texts)] * 2
+    folds = Folds.of_questions(texts, count=count)
+    for fold in range(count):
+        given_to_fit = training_rows(rows, folds, without=fold)
+        assert all(folds.held_out(each["Question"]) != fold for each in given_to_fit)
+        held_out = [each for each in rows if folds.held_out(each["Question"]) == fold]
+        assert len(held_out) + len(given_to_fit) == len(rows)
+
+
+@given(questions)
+def test_questions_with_labels_are_no_text_for_the_network(texts: list[str]) -> None:
+    folds = Folds.of_questions(texts[::2], count=2)
+    kept = {each["Question"] for each in unlabelled([row(text, told=True) for text in texts], folds)}
+    assert not kept & set(texts[::2])
+
+
+def test_a_question_keeps_its_fold_in_other_letters() -> None:
+    folds = Folds.of_questions(["Is it safe?", "When?"], count=2)
+    assert folds.held_out("IS  it safe? ") == folds.held_out("Is it safe?")
+    assert folds.held_out("Who?") is None
+
+
+class Watched:
+    """Evidence that notes which rows were looked at."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def __call__(self, each: Mapping[str, Any]) -> Evidence:
+        self.read.append(each["Question"])
+        told = each["label_0"] == "Entailment"
+        return Evidence(1.0 if told else -1.0, Words(float(told), float(told), 0.0, 0.0))
+
+
+def test_a_label_in_its_own_fold_changes_nothing_of_the_head_it_is_reported_with() -> None:
+    texts = [f"q{n}" for n in range(12)]
+    folds = Folds.of_questions(texts, count=3)
+    rows = [row(text, told=at % 3 == 0, at=at) for at, text in enumerate(texts)]
+    flipped = [
+        each | {f"label_{k}": "Entailment" for k in range(3)} if folds.held_out(each["Question"]) == 1 else each
+        for each in rows
+    ]
+    evidence = Watched()
+    before, after = fit_heads(rows, evidence, folds), fit_heads(flipped, evidence, folds)
+    assert before.heads[1] == after.heads[1]
+    assert before.heads[0] != after.heads[0]
+    assert (
+        fit_thresholds(rows, lambda r: float(r["claim"][1:]), folds)[1]
+        == fit_thresholds(flipped, lambda r: float(r["claim"][1:]), folds)[1]
+    )
+
+
+def test_a_head_parts_what_its_evidence_parts() -> None:
+    texts = [f"q{n}" for n in range(20)]
+    rows = [row(text, told=at % 2 == 0, at=at) for at, text in enumerate(texts)]
+    evidence = Watched()
+    head = fit_heads(rows, evidence, Folds.of_questions(texts, count=5)).head
+    for each in rows:
+        chance = head.probability(evidence(each))
+        assert chance is not None
+        assert (chance >= head.threshold) is (each["label_0"] == "Entailment")
+
+
+@pytest.mark.parametrize("name", list(SOURCES))
+def test_a_group_is_the_same_for_the_same_seed_and_asks_both_kinds(name: str) -> None:
+    made = [SOURCES[name](random.Random(seed)) for seed in range(12)]
+    assert made == [SOURCES[name](random.Random(seed)) for seed in range(12)]
+    told = Counter(claim.told for each in made for claim in each.claims)
+    assert min(told[True], told[False]) > 5
+    assert all(each.answer and len(each.claims) <= MOST for each in made)
+
+
+def test_a_fact_that_is_kept_back_is_never_trained_on() -> None:
+    held = {text for fact in facts.facts() if kept_back(fact.topic) for text in fact.says}
+    trained = " ".join(facts.told(random.Random(seed)).answer for seed in range(200))
+    assert held
+    assert not [text for text in held if text in trained]
+
+
+def test_every_fact_has_wordings_and_something_near() -> None:
+    assert len(facts.facts()) > 120
+    assert all(len(fact.says) >= 2 and fact.near for fact in facts.facts())
+
+
+def test_a_claim_is_not_both_told_and_untold() -> None:
+    made = group(random.Random(1), "a", ["x", "y"], ["y", "z"], "test")
+    assert {(claim.text, claim.told) for claim in made.claims} == {("x", True), ("y", True), ("z", False)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Take 500 mg in the morning.", "It is safe for children.", "Antibiotics are not recommended."],
+    ids=["number", "word", "negation"],
+)
+def test_what_is_spoilt_says_something_else(text: str) -> None:
+    assert all(spoil(random.Random(seed), text) not in ("", text) for seed in range(20))
+
+
+def test_what_cannot_be_spoilt_is_left_out() -> None:
+    assert spoil(random.Random(1), "Xylophones hum.") == ""
+
+
+def test_rewording_keeps_numbers_and_case() -> None:
+    texts = {reword(random.Random(seed), "Doctors treat fever after 3 days.", share=1.0) for seed in range(30)}
+    assert len(texts) > 1
+    assert all("3 days" in text and text[0].isupper() for text in texts)

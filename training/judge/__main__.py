@@ -1,0 +1,48 @@
+"""`python -m training.judge train|publish ...`: the small judge, from texts to the folder that the gateway loads."""
+
+import argparse
+from pathlib import Path
+
+from training.judge import config as runs
+from training.judge.mixture import mixture
+from training.judge.train import run
+
+_RUN = Path("training/runs/judge.toml")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do one step."""
+    options = _options(arguments)
+    config = runs.read(options.run)
+    if options.step == "publish":
+        from training.judge.publish import publish  # noqa: PLC0415 - the exporter takes seconds to import
+
+        if options.data is None:
+            raise SystemExit("publish needs --data: heads and threshold are fitted on physicians' labels")
+        publish(config, options.data, options.encoder, options.out)
+        return 0
+    kept = config.folder / "vectors.npz"
+    made = mixture(
+        config.shares,
+        seed=config.seed,
+        data=options.data,
+        encoder=options.encoder,
+        kept=kept,
+        medquad=config.medquad,
+    )
+    run(config, made)
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("step", choices=["train", "publish"])
+    parser.add_argument("--run", type=Path, default=_RUN, help="the run's TOML")
+    parser.add_argument("--data", type=Path, help="folder of texts; without it only those written here are used")
+    parser.add_argument("--encoder", type=Path, default=Path("build/encoder"), help="the exported encoder")
+    parser.add_argument("--out", type=Path, default=Path("training/checkpoints/clinalign-judge"), help="for `publish`")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

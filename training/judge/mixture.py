@@ -1,0 +1,72 @@
+"""The training groups of one run: group `number` is a pure function of the seed, so that a run can stop and go on."""
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from training.dialogues.words import Split
+from training.judge import facts, real, relations, rubric
+from training.judge.group import Group, Source, kept_back
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """Sources with their shares; `held_out` are the same sources over what is never trained on."""
+
+    seed: int
+    shares: Mapping[str, float]
+    trained: Mapping[str, Source]
+    held_out: Mapping[str, Source]
+
+    def group(self, number: int) -> Group:
+        """Training group `number`."""
+        rng = random.Random(f"{self.seed}/train/{number}")
+        name = rng.choices(list(self.shares), list(self.shares.values()))[0]
+        return _asked(self.trained[name], rng)
+
+    def watched(self, each: int) -> list[Group]:
+        """The same held-out groups every time, `each` of every source."""
+        return [
+            _asked(source, random.Random(f"{self.seed}/held-out/{name}/{at}"))
+            for name, source in self.held_out.items()
+            for at in range(each)
+        ]
+
+
+def mixture(
+    shares: Mapping[str, float], *, seed: int, data: Path | None, encoder: Path, kept: Path, medquad: int
+) -> Mixture:
+    """The sources that the shares name; without `data` only those of our own writing."""
+    trained: dict[str, Source] = {
+        "relations": relations.related,
+        "facts": facts.told,
+        "rubric": partial(rubric.criteria, split=Split.TRAIN),
+    }
+    held_out: dict[str, Source] = {
+        "relations": partial(relations.related, held_out=True),
+        "facts": partial(facts.told, held_out=True),
+        "rubric": partial(rubric.criteria, split=Split.HELD_OUT),
+    }
+    if data is not None:
+        vectors = real.Vectors(encoder, kept)
+        physicians, quotations = real.physicians(data, vectors), real.medquad(data, vectors, count=medquad, seed=seed)
+        vectors.save()
+        for name, texts, make in (("physicians", physicians, real.stated), ("medquad", quotations, real.quoted)):
+            trained[name], held_out[name] = _parted(texts, make)
+    return Mixture(seed, {name: share for name, share in shares.items() if name in trained}, trained, held_out)
+
+
+def _parted(texts: Sequence[real.Text], make: Callable[[Sequence[real.Text]], Source]) -> tuple[Source, Source]:
+    return (
+        make([text for text in texts if not kept_back(text.focus)]),
+        make([text for text in texts if kept_back(text.focus)]),
+    )
+
+
+def _asked(source: Source, rng: random.Random) -> Group:
+    """The next group that has a claim."""
+    while not (made := source(rng)).claims:
+        pass
+    return made
