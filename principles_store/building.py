@@ -22,8 +22,11 @@ from principles_store.schema import OUTSIDE_HEALTH, LabelledQuery, Principle, Re
 MANIFEST: Final = "manifest.json"
 INDEX: Final = "index.faiss"
 QUERIES: Final = "queries.faiss"
+OWNERS: Final = "owners.npy"
 HEADS: Final = "heads.npz"
-FORMAT: Final = 1
+FORMAT: Final = 2
+NOBODYS: Final = -1
+ELSEWHERE: Final = -2
 # What a principle says counts less for finding it than when it applies; chosen on half of the labelled queries.
 STATEMENT: Final = 0.3
 _MEND: Final = "run `clinalign principles build`"
@@ -34,7 +37,7 @@ Progress = Callable[[int], None]
 class Manifest(Record):
     """What an index was built from; each must match what it is used with."""
 
-    format: Literal[1]
+    format: Literal[2]
     principles_digest: str
     queries_digest: str
     encoder_digest: str
@@ -54,10 +57,13 @@ class Manifest(Record):
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What finds principles: their vectors in order of id, those of the labelled queries about health, the heads."""
+    """What finds principles: their vectors in order of id, those of the labelled queries with the position of the
+    principle that each asks for ([queries], NOBODYS or ELSEWHERE where the store has none such), and the heads.
+    """  # noqa: D205 - one sentence too long for one line
 
     index: VectorIndex
     queries: VectorIndex
+    owners: NDArray[np.int64]
     heads: Heads
 
 
@@ -80,11 +86,7 @@ def build(
     ordered = sorted(principles, key=lambda principle: principle.id)
     asked = encode([query.text for query in queries], encoder, progress)
     vectors = principle_vectors(ordered, encoder, progress)
-    built = Built(
-        VectorIndex.build(vectors),
-        VectorIndex.build(asked[about_health(queries)]),
-        Heads.fit(asked, queries, ordered),
-    )
+    built = assemble(ordered, vectors, queries, asked)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         draft = Path(scratch) / "index"
@@ -97,6 +99,28 @@ def build(
     return manifest
 
 
+def assemble(
+    principles: Sequence[Principle],
+    vectors: NDArray[np.float32],
+    queries: Sequence[LabelledQuery],
+    asked: NDArray[np.float32],
+) -> Built:
+    """Index and heads from vectors [principles, dimension] in order of id and [queries, dimension]."""
+    return Built(
+        VectorIndex.build(vectors),
+        VectorIndex.build(asked),
+        owners(principles, queries),
+        Heads.fit(asked, queries, principles),
+    )
+
+
+def owners(principles: Sequence[Principle], queries: Sequence[LabelledQuery]) -> NDArray[np.int64]:
+    """For each query the position of the principle it asks for, else NOBODYS, or ELSEWHERE where it is not on health."""
+    rows = {principle.id: row for row, principle in enumerate(principles)}
+    rows.setdefault(OUTSIDE_HEALTH, ELSEWHERE)
+    return np.array([rows.get(query.principle, NOBODYS) for query in queries], dtype=np.int64)
+
+
 def open_built(folder: Path, *, principles: Sequence[Principle], encoder: Encoder) -> Built:
     """Read the folder back, for exactly these principles and this encoder.
 
@@ -107,14 +131,14 @@ def open_built(folder: Path, *, principles: Sequence[Principle], encoder: Encode
     manifest = read_manifest(folder)
     _matches(folder, "principles", manifest.principles_digest, digest(principles))
     _matches(folder, "encoder", manifest.encoder_digest, encoder.digest)
-    for name in (INDEX, QUERIES, HEADS):
+    for name in (INDEX, QUERIES, OWNERS, HEADS):
         if not (folder / name).is_file() or sha256_of(folder / name) != manifest.files.get(name):
             raise IndexUnusable(f"{folder / name}: missing or damaged: {_MEND}")
     index, asked = VectorIndex.load(folder / INDEX), VectorIndex.load(folder / QUERIES)
     if len(index) != len(principles) or not len(asked) or index.dimension != encoder.dimension:
         raise IndexUnusable(f"{folder}: holds {len(index)} vectors for {len(principles)} principles: {_MEND}")
     heads = Heads.load(folder / HEADS, width=encoder.dimension, principles=len(principles))
-    return Built(index, asked, heads)
+    return Built(index, asked, _load_owners(folder / OWNERS, queries=len(asked), principles=len(principles)), heads)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -156,12 +180,23 @@ def encode(texts: Sequence[str], encoder: Encoder, progress: Progress = lambda _
     return np.stack(rows)
 
 
+def _load_owners(path: Path, *, queries: int, principles: int) -> NDArray[np.int64]:
+    try:
+        found: NDArray[np.int64] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise IndexUnusable(f"{path}: not readable: {_MEND}") from error
+    if found.shape != (queries,) or not np.isin(found, np.arange(ELSEWHERE, principles)).all():
+        raise IndexUnusable(f"{path}: of other queries or principles: {_MEND}")
+    return found
+
+
 def _save(built: Built, folder: Path) -> dict[str, str]:
     """Write the parts, and give each file's hash."""
     built.index.save(folder / INDEX)
     built.queries.save(folder / QUERIES)
+    np.save(folder / OWNERS, built.owners, allow_pickle=False)
     built.heads.save(folder / HEADS)
-    return {name: sha256_of(folder / name) for name in (INDEX, QUERIES, HEADS)}
+    return {name: sha256_of(folder / name) for name in (INDEX, QUERIES, OWNERS, HEADS)}
 
 
 def _manifest(

@@ -49,10 +49,10 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """List the principles."""
-    with _refusals():
+    with refusals():
         found = load_principles(principles or Places.from_environment().principles)
     chosen = [p for p in found if dimension in {None, p.dimension} and level in {None, p.level}]
-    _out(
+    out(
         {"digest": digest(found), "count": len(chosen), "principles": [_brief(p) for p in chosen]},
         as_json,
         lambda: tables.principles(chosen),
@@ -62,12 +62,12 @@ def list_(
 @commands.command()
 def show(principle_id: str, principles: PrinciplesDir = None, as_json: AsJson = False) -> None:
     """Show one principle with its criteria and evidence."""
-    with _refusals():
+    with refusals():
         found = {p.id: p for p in load_principles(principles or Places.from_environment().principles)}
         if principle_id not in found:
             raise StoreError(f"no principle {principle_id!r}: `clinalign principles list` shows their ids")
     principle = found[principle_id]
-    _out(principle, as_json, lambda: tables.principle(principle))
+    out(principle, as_json, lambda: tables.principle(principle))
 
 
 @commands.command()
@@ -83,7 +83,7 @@ def search(
 ) -> None:
     """Find the principles that matter for a question, and read its scenario."""
     places = Places.from_environment()
-    with _refusals():
+    with refusals():
         store = PrinciplesStore.open(
             principles or places.principles, encoder or places.encoder, index or places.index, precision=precision
         )
@@ -99,7 +99,7 @@ def search(
         "digest": told.digest,
         **matches,
     }
-    _out(content, as_json, lambda: tables.consultation(told))
+    out(content, as_json, lambda: tables.consultation(told))
 
 
 @commands.command()
@@ -114,7 +114,7 @@ def validate(
 ) -> None:
     """Check schema, ids, wording, number and near-duplicates; exit 1 where something is to be mended."""
     places = Places.from_environment()
-    with _refusals(as_json=as_json):
+    with refusals(as_json=as_json):
         found = load_principles(principles or places.principles)
         asked = _queries(principles or places.principles, queries, places)
         reader = None if without_encoder else Encoder.load(encoder or places.encoder, precision=precision)
@@ -127,7 +127,7 @@ def validate(
         "faults": result.faults,
         "coverage": {f"{dimension}.{level}": n for (dimension, level), n in result.coverage.items()},
     }
-    _out(content, as_json, lambda: tables.validation(result))
+    out(content, as_json, lambda: tables.validation(result))
     raise typer.Exit(0 if result.passed else 1)
 
 
@@ -139,7 +139,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Turn the paper's official JSON, or a hospital's own file, into YAML of our schema."""
-    with _refusals():
+    with refusals():
         imported = read(source)
         written = write_principles(imported.principles, out, force=force)
     content = {
@@ -150,7 +150,7 @@ def import_(
         "left": imported.left,
         "written": [str(path) for path in written],
     }
-    _out(content, as_json, lambda: tables.imported(imported, written))
+    out(content, as_json, lambda: tables.imported(imported, written))
 
 
 @commands.command()
@@ -164,13 +164,13 @@ def build(
 ) -> None:
     """Build the index and the scenario's heads from the principles, the labelled queries and the encoder."""
     places = Places.from_environment()
-    with _refusals():
+    with refusals():
         found = load_principles(principles or places.principles)
         asked = load_queries(queries or places.queries)
         reader = Encoder.load(encoder or places.encoder, precision=precision)
         with _progress("encoding", len(asked) + 2 * len(found)) as advance:
             manifest = build_index(found, asked, reader, index or places.index, progress=advance)
-    _out(manifest, as_json, lambda: tables.manifest(manifest, index or places.index))
+    out(manifest, as_json, lambda: tables.manifest(manifest, index or places.index))
 
 
 @commands.command()
@@ -183,7 +183,7 @@ def evaluate(
 ) -> None:
     """Measure recall, nDCG, scenarios, other topics, latency and int8 agreement on the labelled queries."""
     places = Places.from_environment()
-    with _refusals():
+    with refusals():
         found = load_principles(principles or places.principles)
         asked = load_queries(queries or places.queries)
         folder = encoder or places.encoder
@@ -193,7 +193,7 @@ def evaluate(
             report = evaluate_store(
                 found, asked, outside=load_outside(OUTSIDE_HEALTH), encoder=full, other=small, progress=advance
             )
-    _out(report, as_json, lambda: tables.report(report))
+    out(report, as_json, lambda: tables.report(report))
 
 
 def _queries(folder: Path, given: Path | None, places: Places) -> tuple[LabelledQuery, ...]:
@@ -215,7 +215,7 @@ def _brief(principle: Principle) -> dict[str, Any]:
 
 
 @contextmanager
-def _refusals(*, as_json: bool = False) -> Iterator[None]:
+def refusals(*, as_json: bool = False) -> Iterator[None]:
     """A refusal of the store becomes a message on stderr and exit status 1 (with JSON, also the faults on stdout)."""
     try:
         yield
@@ -235,7 +235,8 @@ def _progress(task: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.advance(running, done)
 
 
-def _out(content: object, as_json: bool, table: Callable[[], tables.Tables]) -> None:
+def out(content: object, as_json: bool, table: Callable[[], tables.Tables]) -> None:
+    """JSON and nothing else, or tables."""
     if as_json:
         typer.echo(json.dumps(_plain(content)))
     else:

@@ -1,7 +1,7 @@
 """Principles, labelled queries and encoders in; one report of how well the store finds and reads, out.
 
 Choices (weights, thresholds) are made on one half of the labelled queries; retrieval is reported on the other, with
-heads fitted on the first. Scenarios are cross-validated by principle.
+heads fitted on the first. Scenarios are cross-validated by family.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from principles_store.building import Built, Progress, about_health, encode, principle_vectors
+from principles_store.building import Progress, about_health, assemble, encode, principle_vectors
 from principles_store.encoder import Encoder
-from principles_store.index import VectorIndex
+from principles_store.kinship import folds
 from principles_store.measures import (
     Agreement,
     Apart,
@@ -24,14 +24,13 @@ from principles_store.measures import (
     Reading,
     agreement,
     apart,
-    folds,
     found,
     halves,
     latency,
     reading,
 )
 from principles_store.retrieval import Ranking
-from principles_store.scenario import Heads, codes
+from principles_store.scenario import codes
 from principles_store.schema import LEVELS, OUTSIDE_HEALTH, Dimension, LabelledQuery, Principle
 from principles_store.store import OUTSIDE_HEALTH_BELOW, Snapshot
 
@@ -76,11 +75,7 @@ class Trial:
         """The store with heads that saw only these of the labelled queries."""
         queries = [self.queries[position] for position in positions]
         vectors = self.vectors[list(positions)]
-        built = Built(
-            VectorIndex.build(self.principle_vectors),
-            VectorIndex.build(vectors[about_health(queries)]),
-            Heads.fit(vectors, queries, self.principles),
-        )
+        built = assemble(self.principles, self.principle_vectors, queries, vectors)
         return Snapshot(self.principles, built, ranking=self.ranking)
 
     def bring_in(self, position: int) -> list[str]:

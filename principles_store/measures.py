@@ -99,11 +99,6 @@ def found(ranks: Sequence[int | None], *, depths: Sequence[int] = (1, 5, 10)) ->
     return Found(recall, sum(gains) / max(total, 1), sum(1 / r for r in ranks if r is not None) / max(total, 1))
 
 
-def folds(queries: Sequence[LabelledQuery], *, count: int = 5) -> NDArray[np.int64]:
-    """A fold for each query, the same for all queries of one principle, so that none is read by its sisters."""
-    return np.array([int(hashlib.sha256(q.principle.encode()).hexdigest(), 16) % count for q in queries])
-
-
 def reading(truth: NDArray[np.int64], guess: NDArray[np.int64], levels: Sequence[str]) -> Reading:
     """F1 of each level and their plain mean; a level that neither occurs nor is guessed has F1 0."""
     f1 = {}

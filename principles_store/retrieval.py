@@ -12,25 +12,36 @@ from principles_store.schema import Dimension, Principle
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How the parts of a principle's score weigh, chosen on one half of the labelled queries and reported on the other.
+    """How the parts of a principle's score weigh, chosen on one half of the real queries with graded labels
+    (`clinalign evaluate retrieval`) and reported on the other.
 
-    `words` multiplies BM25; `level` the probability that the scenario gives the principle's level; `diversity` the
-    cosine to the nearest principle already taken. A principle for emergencies is left out where the question is
-    routine with probability `calm` or more and no red flag was seen.
-    """
+    A score is the cosine, plus `words` x BM25, plus `asked` x the cosine to the nearest of the principle's own labelled
+    questions, plus the weight of its dimension x the probability that the scenario gives its level. What kind of answer
+    is due (certain or not, lay or professional) shows in how one asks more than in what about: those two weigh most.
+    `diversity` takes away the cosine to the nearest principle already taken. A principle for emergencies is left out
+    where the question is routine with probability `calm` or more and no red flag was seen.
+    """  # noqa: D205 - one sentence too long for one line
 
-    words: float = 0.015
-    level: float = 0.02
+    words: float = 0.025
+    asked: float = 0.5
+    urgency: float = 0.05
+    uncertainty: float = 0.4
+    expertise: float = 0.3
+    task_type: float = 0.05
     diversity: float = 0.1
     calm: float = 0.95
+
+    def level(self, dimension: Dimension) -> float:
+        """The weight of the scenario's reading in one dimension."""
+        return float(getattr(self, dimension.value))
 
 
 def relevance(
     scores: NDArray[np.float32], principles: Sequence[Principle], scenario: Scenario, ranking: Ranking
 ) -> NDArray[np.float32]:
-    """Scores of the candidates, raised a little where the scenario gives the principle's own level."""
-    fit = [scenario.probability(principle.dimension, principle.level) for principle in principles]
-    raised: NDArray[np.float32] = (scores + ranking.level * np.array(fit, dtype=np.float32)).astype(np.float32)
+    """Scores of the candidates, raised where the scenario gives the principle's own level."""
+    fit = [ranking.level(p.dimension) * scenario.probability(p.dimension, p.level) for p in principles]
+    raised: NDArray[np.float32] = (scores + np.array(fit, dtype=np.float32)).astype(np.float32)
     return raised
 
 

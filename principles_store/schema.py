@@ -68,6 +68,9 @@ class RedFlagFamily(StrEnum):
     HEAT_COLD = "heat_cold"
     BURNS = "burns"
     CHOKING = "choking"
+    COLLAPSE = "collapse"
+    LIMB = "limb"
+    EMERGENCY = "emergency"
 
 
 # The principle for questions that are not about health: nearness to it is no sign that a question is.

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from principles_store.building import Built, open_built
+from principles_store.building import ELSEWHERE, Built, open_built
 from principles_store.encoder import Encoder, Precision
 from principles_store.loading import digest, load_principles
 from principles_store.retrieval import Ranking, diversify, is_out_of_place, relevance
@@ -26,10 +26,11 @@ OUTSIDE_HEALTH_BELOW: Final = 0.30
 
 
 class Match(NamedTuple):
-    """A principle and its cosine to the query; 1.0 where it always applies."""
+    """A principle, its cosine to the query (1.0 where it always applies), and its score in the order of relevance."""
 
     principle: Principle
     similarity: float
+    relevance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,11 @@ class Snapshot:
         self.ranking = ranking or Ranking()
         self._by_id = {principle.id: principle for principle in self.principles}
         self._words = WordIndex.build([_searchable(principle) for principle in self.principles])
+        owners, questions = built.owners, built.queries.vectors(range(len(built.queries)))
+        outside = [row for row, principle in enumerate(self.principles) if principle.id == OUTSIDE_HEALTH]
+        self._owned = owners >= 0
+        self._questions = questions[self._owned]
+        self._about_health = questions[~np.isin(owners, [ELSEWHERE, *outside])]
 
     def get(self, principle_id: str) -> Principle | None:
         """The principle of that id, if there is one."""
@@ -67,32 +73,73 @@ class Snapshot:
     def consult(self, query: str, vector: NDArray[np.float32], *, limit: int, families: Sequence[str]) -> Consultation:
         """Answer for a query and its unit vector [dimension]; families unknown to the store bring in nothing."""
         positions, cosines = self.built.index.search(vector, limit=CANDIDATES)
-        scores = (cosines + self.ranking.words * self._words.scores(query)[positions]).astype(np.float32)
-        scenario = self.built.heads.read(query, vector, Near(positions, scores))
+        scores, scenario = self._scored(query, vector, positions, cosines)
         wanted = frozenset(families)
         kept = [
             place
             for place, position in enumerate(positions)
             if self._may_come(self.principles[position], scenario, wanted)
         ]
-        found = [Match(self.principles[positions[place]], float(cosines[place])) for place in kept]
-        relevant = relevance(scores[kept], [match.principle for match in found], scenario, self.ranking)
-        vectors = self.built.index.vectors(positions[kept])
-        order = diversify(relevant, vectors, limit=limit, diversity=self.ranking.diversity)
+        found = self._matched(positions[kept], cosines[kept], scores[kept], scenario)
         return Consultation(
             scenario=scenario,
-            nearest=tuple(found[place] for place in order),
+            nearest=_elsewhere_first(self._ordered(found, positions[kept], limit), found, scores[kept]),
             always_on=tuple(Match(principle, 1.0) for principle in self.principles if principle.always_on),
             flagged=self._flagged(vector, wanted),
             health_similarity=self.health_similarity(vector),
             digest=self.digest,
         )
 
+    def ranked(self, query: str, vector: NDArray[np.float32], *, limit: int) -> list[Match]:
+        """Any of the principles in order of relevance, those that always apply among them: for measuring the order."""
+        positions, cosines = self.built.index.search(vector, limit=CANDIDATES)
+        scores, scenario = self._scored(query, vector, positions, cosines)
+        return self._ordered(self._matched(positions, cosines, scores, scenario), positions, limit)
+
+    def shared_words(self, query: str) -> NDArray[np.float32]:
+        """BM25 of every principle, in order of id."""
+        return self._words.scores(query)
+
+    def with_ranking(self, ranking: Ranking) -> "Snapshot":
+        """The same principles in another order."""
+        return Snapshot(self.principles, self.built, ranking=ranking)
+
+    def _scored(
+        self, query: str, vector: NDArray[np.float32], positions: NDArray[np.int64], cosines: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], Scenario]:
+        """Scores of the candidates before the scenario raises any, and the scenario."""
+        words = np.float32(self.ranking.words) * self._words.scores(query)[positions]
+        scenario = self.built.heads.read(query, vector, Near(positions, cosines + words))
+        asked = np.maximum(self._asked(vector)[positions], cosines)
+        return (cosines + words + np.float32(self.ranking.asked) * asked).astype(np.float32), scenario
+
+    def _matched(
+        self,
+        positions: NDArray[np.int64],
+        cosines: NDArray[np.float32],
+        scores: NDArray[np.float32],
+        scenario: Scenario,
+    ) -> list[Match]:
+        near = [self.principles[position] for position in positions]
+        raised = relevance(scores, near, scenario, self.ranking)
+        return [Match(p, float(c), float(r)) for p, c, r in zip(near, cosines, raised, strict=True)]
+
+    def _ordered(self, found: Sequence[Match], positions: NDArray[np.int64], limit: int) -> list[Match]:
+        scores = np.array([match.relevance for match in found], dtype=np.float32)
+        vectors = self.built.index.vectors(positions)
+        return [found[k] for k in diversify(scores, vectors, limit=limit, diversity=self.ranking.diversity)]
+
+    def _asked(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """For each principle the highest cosine to one of its labelled questions, -1 where it has none."""
+        best = np.full(len(self.principles), -1.0, dtype=np.float32)
+        np.maximum.at(best, self.built.owners[self._owned], self._questions @ vector)
+        return best
+
     def health_similarity(self, vector: NDArray[np.float32]) -> float:
         """The highest cosine to any principle or labelled query that is about health."""
         positions, cosines = self.built.index.search(vector, limit=2)
         about = [c for p, c in zip(positions, cosines, strict=True) if self.principles[p].id != OUTSIDE_HEALTH]
-        return float(max([*about, *self.built.queries.search(vector, limit=1)[1]]))
+        return float(max([*about, *(self._about_health @ vector)], default=0.0))
 
     def _may_come(self, principle: Principle, scenario: Scenario, families: frozenset[str]) -> bool:
         elsewhere = principle.always_on or families.intersection(principle.red_flag_families)
@@ -183,6 +230,18 @@ def open_snapshot(principles_dir: Path, index_dir: Path, encoder: Encoder) -> Sn
     """Principles and the index over them, read together; raises as `PrinciplesStore.open`."""
     principles = load_principles(principles_dir)
     return Snapshot(principles, open_built(index_dir, principles=principles, encoder=encoder))
+
+
+def _elsewhere_first(taken: list[Match], found: list[Match], scores: NDArray[np.float32]) -> tuple[Match, ...]:
+    """The matches taken, led by the one for questions outside health where that is the nearest of all.
+
+    Whether a question is about health is decided by what it is about, before any scenario raised a score.
+    """
+    nearest = found[int(np.argmax(scores))] if found else None
+    if nearest is None or nearest.principle.id != OUTSIDE_HEALTH or not taken:
+        return tuple(taken)
+    others = [match for match in taken if match.principle.id != OUTSIDE_HEALTH]
+    return (nearest, *others)[: len(taken)]
 
 
 def _searchable(principle: Principle) -> str:

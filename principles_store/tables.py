@@ -10,7 +10,10 @@ from rich.text import Text
 from principles_store.building import Manifest
 from principles_store.evaluation import Report
 from principles_store.importer import Imported
+from principles_store.intervals import Estimate
 from principles_store.measures import Proportion
+from principles_store.retrieval_evaluation import RetrievalReport
+from principles_store.scenario_evaluation import ScenarioReport
 from principles_store.schema import Principle
 from principles_store.store import Consultation
 from principles_store.validate import Validation
@@ -97,7 +100,7 @@ def report(measured: Report) -> Tables:
         table.add_row(f"recall@{depth}, reporting half", *_cells(proportion))
     table.add_row("nDCG@10, reporting half", f"{measured.found.ndcg:.3f}", "", "")
     for dimension, reading in measured.readings.items():
-        table.add_row(f"{dimension.value} macro-F1, by principle", f"{reading.macro_f1:.3f}", "", "")
+        table.add_row(f"{dimension.value} macro-F1, by family", f"{reading.macro_f1:.3f}", "", "")
         table.add_row(f"{dimension.value} accuracy", *_cells(reading.accuracy))
     table.add_row("health from other topics, area", f"{measured.health.area:.3f}", "", "")
     table.add_row(f"health kept at {measured.health.threshold}", *_cells(measured.health.health_kept))
@@ -107,6 +110,38 @@ def report(measured: Report) -> Tables:
         table.add_row("int8 brings in the same ten", *_cells(measured.agreement.same_set))
     table.add_row("one consultation, p50 / p99 ms", *_latency(measured))
     return [table]
+
+
+def retrieval(measured: RetrievalReport) -> Tables:
+    """Each way of ranking on each half, then the clusters."""
+    ways = _table("ranking", "half", "questions", "recall@5", "recall@10", "nDCG@10", "ms", title="Retrieval")
+    for way in measured.ways:
+        values = (_estimated(value) for value in (way.recall5, way.recall10, way.ndcg))
+        ways.add_row(way.name, way.half.value, str(way.ndcg.count), *values, f"{way.milliseconds:.2f}")
+    clusters = _table("cluster", "among the first ten", "counts", "95 % interval", title="Consensus clusters")
+    for cluster in measured.clusters:
+        clusters.add_row(cluster.name, *(_cells(cluster.share) if cluster.share else ("", "", cluster.why)))
+    compared = measured.agreement
+    shared = f"int8 shares {compared.shared.value:.3f} of the ten places with fp32" if compared else ""
+    return [ways, clusters, *([shared] if shared else []), f"labelled by {measured.labelled_by}"]
+
+
+def scenario(measured: ScenarioReport) -> Tables:
+    """Each dimension on unseen families, then the outside check."""
+    held = _table("dimension", "macro-F1", "accuracy", "queries", "families", title="Scenario, unseen families")
+    for dimension, found in measured.held_out.items():
+        counts = str(found.macro_f1.count), str(found.families)
+        held.add_row(dimension.value, _estimated(found.macro_f1), _estimated(found.accuracy), *counts)
+    outside = _table("HealthBench", "rows", "area", "macro-F1", "sensitivity", "specificity", title="Outside check")
+    for one in measured.outside:
+        values = (_estimated(value) for value in (one.area, one.macro_f1, one.sensitivity, one.specificity))
+        outside.add_row(one.mapped.name, str(one.area.count), *values)
+    spent = f"one reading: {measured.latency.p50:.2f} / {measured.latency.p99:.2f} ms (p50 / p99)"
+    return [held, *([outside] if measured.outside else []), spent]
+
+
+def _estimated(value: Estimate) -> str:
+    return f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})"
 
 
 def _table(*headings: str, title: str) -> Table:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 SATURATION: Final = 1.2
 LENGTH: Final = 0.75
 _WORD: Final = re.compile(r"[^\W_]{2,}")
+# Ending, what is put in its place, and the shortest word that it is taken from; in this order.
+_ENDINGS: Final = (("ies", "y", 5), ("s", "", 4), ("ing", "", 6), ("ed", "", 5))
 
 
 class WordIndex:
@@ -44,8 +46,16 @@ class WordIndex:
 
 
 def words(text: str) -> Iterable[str]:
-    """Lower-case runs of two or more letters or digits."""
-    return _WORD.findall(text.lower())
+    """Lower-case runs of two or more letters or digits, the commonest English endings taken off."""
+    return [_stem(word) for word in _WORD.findall(text.lower())]
+
+
+def _stem(word: str) -> str:
+    """`tablets` and `tablet` are one word, `worrying` and `worry` too; rough on purpose, for both sides alike."""
+    for ending, put, shortest in _ENDINGS:
+        if word.endswith(ending) and len(word) >= shortest and not word.endswith("ss"):
+            word = word[: len(word) - len(ending)] + put
+    return word
 
 
 def _posting(entries: list[tuple[int, float]], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from principles_store import evaluate_cli
 from principles_store.cli import commands as principles
 from service.app import run
 from service.audit.ledger import entries, verify
@@ -28,6 +29,8 @@ audit = typer.Typer(no_args_is_help=True, help="Read and check the ledger.")
 commands.add_typer(principles, name="principles")
 commands.add_typer(screen, name="screen")
 commands.add_typer(evaluate, name="evaluate")
+evaluate.command()(evaluate_cli.retrieval)
+evaluate.command()(evaluate_cli.scenario)
 commands.add_typer(audit, name="audit")
 evaluate.command("acceptance")(evaluations.acceptance)
 evaluate.command("attacks")(evaluations.attacks)

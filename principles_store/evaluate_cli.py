@@ -1,0 +1,74 @@
+"""Arguments in; tables, a page, or with --json nothing but JSON, out: `clinalign evaluate retrieval|scenario`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from principles_store import tables
+from principles_store.building import assemble, encode, principle_vectors
+from principles_store.cli import AsJson, EncoderDir, PrinciplesDir, QueriesDir, out, refusals
+from principles_store.encoder import Encoder, Precision
+from principles_store.graded import read_judged
+from principles_store.loading import load_principles, load_queries
+from principles_store.pages import retrieval_page, scenario_page
+from principles_store.paths import Places
+from principles_store.retrieval_evaluation import evaluate_retrieval
+from principles_store.scenario_evaluation import evaluate_scenario
+from principles_store.schema import LabelledQuery, Principle
+from principles_store.store import Snapshot
+
+Page = Annotated[Path | None, typer.Option(help="Write the section of the evaluation page here, plots beside it.")]
+
+
+def retrieval(
+    data: Annotated[Path, typer.Option(help="Folder with the real questions that the labels name.")],
+    principles: PrinciplesDir = None,
+    queries: QueriesDir = None,
+    encoder: EncoderDir = None,
+    page: Page = None,
+    compare_int8: Annotated[bool, typer.Option(help="Compare fp32 with int8.")] = True,  # noqa: FBT002 - an option
+    as_json: AsJson = False,  # noqa: FBT002 - an option
+) -> None:
+    """How well each way of ranking finds what applies to real questions, with 95 % intervals."""
+    places = Places.from_environment()
+    with refusals():
+        judged = read_judged(data)
+        found = load_principles(principles or places.principles)
+        asked = load_queries(queries or places.queries)
+        folder = encoder or places.encoder
+        full = Encoder.load(folder)
+        small = Encoder.load(folder, precision=Precision.INT8) if compare_int8 else None
+        other = (_store(found, asked, small), small) if small else None
+        report = evaluate_retrieval(_store(found, asked, full), full, judged, data, other=other)
+        if page:
+            retrieval_page(report, page)
+    out(report, as_json, lambda: tables.retrieval(report))
+
+
+def scenario(
+    data: Annotated[Path | None, typer.Option(help="Folder with HealthBench's first turns, for the outside check.")] = None,
+    principles: PrinciplesDir = None,
+    queries: QueriesDir = None,
+    encoder: EncoderDir = None,
+    page: Page = None,
+    as_json: AsJson = False,  # noqa: FBT002 - an option
+) -> None:
+    """How well urgency, uncertainty, expertise and task type are read, with 95 % intervals."""
+    places = Places.from_environment()
+    with refusals():
+        found = load_principles(principles or places.principles)
+        asked = load_queries(queries or places.queries)
+        reader = Encoder.load(encoder or places.encoder)
+        vectors = principle_vectors(found, reader), encode([query.text for query in asked], reader)
+        report = evaluate_scenario(found, vectors[0], asked, vectors[1], encoder=reader, folder=data)
+        if page:
+            scenario_page(report, page)
+    out(report, as_json, lambda: tables.scenario(report))
+
+
+def _store(principles: Sequence[Principle], queries: Sequence[LabelledQuery], encoder: Encoder) -> Snapshot:
+    """The store as `principles build` would write it, in memory."""
+    asked = encode([query.text for query in queries], encoder)
+    return Snapshot(principles, assemble(principles, principle_vectors(principles, encoder), queries, asked))
