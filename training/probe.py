@@ -9,24 +9,47 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from training import sft
+from training import gguf, sft
 from training.dialogues.words import Split
+from training.muon import orthogonal
 from training.run_config import RunConfig, read
 from training.trees import Tree, plant
 
 
 def _learning(config: RunConfig, tokenizer: Tokenizer) -> dict[str, object]:
-    """How far the packed forward lies from the plain one, and whether a step on one tree lowers its loss."""
+    """How far the packed forward lies from the plain one."""
     torch.manual_seed(0)
     special = {text: tokenizer.token_to_id(text) for text in sft.SPECIAL}
-    network = sft.model(config.shape, special).float()
+    network = sft.model(config.shape, special)
     tree = plant(sft.source(config, Split.TRAIN).dialogue(1), tokenizer, limit=config.tree_tokens)
-    blocks = [replace(block, bias=block.bias.float()) for block in sft.blocks_of([tree])]
+    blocks = sft.blocks_of([tree])
     with torch.no_grad():
         packed = sft.hidden_states(network, [tree], blocks)
         network.set_attn_implementation("sdpa")
         far = max(_difference(network, tree, segment, packed) for segment in range(len(tree.parents)))
     return {"difference": far, "segments": len(tree.parents)}
+
+
+def _orthogonal() -> dict[str, object]:
+    """The singular values that Muon's iterations leave."""
+    torch.manual_seed(0)
+    left = torch.linalg.svdvals(orthogonal(torch.randn(3, 96, 64)))
+    return {"singular_values": [float(left.min()), float(left.max())]}
+
+
+def _growth(config: RunConfig, checkpoint: Path) -> dict[str, object]:
+    """How far a model that starts from the checkpoint with a wider feed-forward lies from the checkpoint."""
+    path = checkpoint / "model.safetensors"
+    special = {text: number for number, text in enumerate(sft.SPECIAL)}
+    ids = torch.arange(40)[None]
+    said = []
+    for more in (0, 64):
+        network = sft.model(replace(config.shape, feed_forward=config.shape.feed_forward + more), special)
+        sft.start_from(path, network, sha256=gguf.sha256(path))
+        network.set_attn_implementation("sdpa")
+        with torch.no_grad():
+            said.append(network(input_ids=ids).logits)
+    return {"growth": float((said[0] - said[1]).abs().max())}
 
 
 def _difference(network: torch.nn.Module, tree: Tree, segment: int, packed: torch.Tensor) -> float:
@@ -57,4 +80,5 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     run = read(Path("training/runs/demo-sft.toml"))
     own = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    print(json.dumps({**_learning(run, own), **_greedy(folder, json.loads(sys.stdin.read()))}))
+    found = {**_learning(run, own), **_orthogonal(), **_growth(run, folder)}
+    print(json.dumps({**found, **_greedy(folder, json.loads(sys.stdin.read()))}))
