@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 Json = Mapping[str, Any]
-PLACEHOLDER = "text"
+_TEXT = "text"
 _ANY_OBJECT: Json = {"type": "object", "properties": {"answer": {"type": "string"}}}
 
 
@@ -20,7 +20,7 @@ def wanted_schema(body: Json) -> Json:
     return schema
 
 
-def plainest(schema: Json, *, text: str = PLACEHOLDER) -> Any:
+def plainest(schema: Json, *, text: str = _TEXT) -> Any:
     """The plainest value that fits a JSON schema as clients write them; every string that may be free is `text`."""
     return _value(schema, schema, text)
 

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from loadtests.simulated_shapes import PLACEHOLDER, plainest, tool_call, wanted_schema
+from loadtests.simulated_shapes import plainest, tool_call, wanted_schema
 from service.prompts.edits import MAX_EDITS, Edit, Op, write
 from service.prompts.sentences import split
 
@@ -272,7 +272,8 @@ def _answer(body: dict[str, Any], model: SimulatedVllm) -> tuple[str, float | No
         return _padded(tuple(_edits(last, draft)), tokens=model.simulation.edits_tokens), None
     wishes = _ADD.findall(last) if draft else []
     if schema:
-        return orjson.dumps(plainest(schema, text=" ".join(wishes) or PLACEHOLDER)).decode(), None
+        text = " ".join((model.prose(messages), *wishes))
+        return orjson.dumps(plainest(schema, text=text)).decode(), None
     if wishes:
         return f"{draft} {' '.join(wishes)}", None
     if last.endswith("Yes or No."):

@@ -24,6 +24,9 @@ def write(name: str, pins: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     gateway = resolved("gateway")
-    write("gateway", gateway)
-    both = resolved("gateway", "dev")
-    write("dev", {package: version for package, version in both.items() if package not in gateway})
+    for name in sys.argv[1:] or ("gateway", "dev"):
+        if name == "dev":  # stands beside the gateway in one environment; the others have their own
+            both = resolved("gateway", "dev")
+            write("dev", {package: version for package, version in both.items() if package not in gateway})
+        else:
+            write(name, gateway if name == "gateway" else resolved(name))
