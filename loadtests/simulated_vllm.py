@@ -19,6 +19,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from loadtests.simulated_shapes import plainest, tool_call, wanted_schema
 from service.prompts.edits import MAX_EDITS, Edit, Op, write
 from service.prompts.sentences import split
 
@@ -101,17 +102,20 @@ class _Writing:
     cached_tokens: int
     yes: float | None
     body: dict[str, Any]
+    call: dict[str, Any] | None = None
 
 
 class SimulatedVllm:
     """The app and what it counts. Serve it with `handler_cancellation=True`, so that it notices who went away.
 
-    `presence` says how likely a criterion's thing is in a draft; it may be exchanged while serving.
+    `presence` says how likely a criterion's thing is in a draft, `prose` what is said to these messages; both may be
+    exchanged while serving. Where tools are offered, each is called once for a question.
     """
 
     def __init__(self, simulation: Simulation | None = None) -> None:
         self.simulation = simulation or Simulation()
         self.presence: Callable[[str, str], float] = shared_words
+        self.prose: Callable[[list[dict[str, Any]]], str] = lambda _: _prose(self.simulation.answer_tokens)
         self.counts = Counts()
         self._cache = PrefixCache(self.simulation.cache_blocks)
         self._room = asyncio.Semaphore(self.simulation.max_running)
@@ -171,13 +175,14 @@ class SimulatedVllm:
 
     def _think(self, body: dict[str, Any], prompt: list[str]) -> _Writing:
         cached = self._cache.read(prompt, salt=body.get("cache_salt", ""))
-        text, yes = _answer(body, self.simulation, self.presence)
+        call = tool_call(body)
+        text, yes = ("", None) if call else _answer(body, self)
         pieces = _TOKEN.findall(text) or [""]
         limit = body.get("max_tokens") or body.get("max_completion_tokens") or len(pieces)
         self.counts.prompt_tokens += len(prompt)
         self.counts.cached_tokens += cached
-        reason = "length" if len(pieces) > limit else "stop"
-        return _Writing(pieces[:limit], reason, len(prompt), cached, yes, body)
+        reason = "length" if len(pieces) > limit else "tool_calls" if call else "stop"
+        return _Writing(pieces[:limit], reason, len(prompt), cached, yes, body, call)
 
     async def _paced(self, writing: _Writing) -> AsyncIterator[str]:
         """Each piece at its time, on an absolute schedule."""
@@ -199,7 +204,8 @@ class SimulatedVllm:
             opening = _chunk(head, {"role": "assistant", "content": ""}) if first else b""
             await response.write(opening + _chunk(head, {"content": piece}, logprobs=_logprobs(writing, piece)))
             first = False
-        end = _chunk(head, {}, finish_reason=writing.finish_reason)
+        end = _chunk(head, {"tool_calls": [{"index": 0, **writing.call}]}) if writing.call else b""
+        end += _chunk(head, {}, finish_reason=writing.finish_reason)
         if (writing.body.get("stream_options") or {}).get("include_usage"):
             end += _event({**head, "choices": [], "usage": _usage(writing)})
         await response.write(end + b"data: [DONE]\n\n")
@@ -209,9 +215,10 @@ class SimulatedVllm:
     async def _whole(self, writing: _Writing) -> web.StreamResponse:
         text = "".join([piece async for piece in self._paced(writing)])
         self.counts.finished[writing.finish_reason] += 1
+        calls = {"tool_calls": [writing.call]} if writing.call else {}
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": text},
+            "message": {"role": "assistant", "content": text, **calls},
             "logprobs": _logprobs(writing, writing.pieces[0]),
             "finish_reason": writing.finish_reason,
         }
@@ -251,27 +258,27 @@ def _rendered(body: dict[str, Any]) -> str:
     return f"{tools}{''.join(turns)}<assistant>\n"
 
 
-def _answer(
-    body: dict[str, Any], simulation: Simulation, presence: Callable[[str, str], float]
-) -> tuple[str, float | None]:
+def _answer(body: dict[str, Any], model: SimulatedVllm) -> tuple[str, float | None]:
     """What to say, and the probability of yes where the question was a verdict."""
     messages = body["messages"]
     last = messages[-1].get("content") or ""
     draft = next((m.get("content") or "" for m in reversed(messages) if m["role"] == "assistant"), "")
-    schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema") or {}
+    schema = wanted_schema(body)
     names = schema.get("properties", {}).keys()
     if found := _VERDICT.search(last):
-        yes = presence(found["criterion"], draft)
+        yes = model.presence(found["criterion"], draft)
         return _verdict(present=yes > 0.5, as_json="present" in names), yes
     if "edits" in names:
-        return _padded(tuple(_edits(last, draft)), tokens=simulation.edits_tokens), None
+        return _padded(tuple(_edits(last, draft)), tokens=model.simulation.edits_tokens), None
+    wishes = _ADD.findall(last) if draft else []
     if schema:
-        return orjson.dumps(_instance(schema)).decode(), None
-    if draft and (wishes := _ADD.findall(last)):
+        text = " ".join((model.prose(messages), *wishes))
+        return orjson.dumps(plainest(schema, text=text)).decode(), None
+    if wishes:
         return f"{draft} {' '.join(wishes)}", None
     if last.endswith("Yes or No."):
         return "Yes", 0.9
-    return _prose(simulation.answer_tokens), None
+    return model.prose(messages), None
 
 
 def _verdict(*, present: bool, as_json: bool) -> str:
@@ -307,23 +314,6 @@ def _padded(edits: Sequence[Edit], *, tokens: int) -> str:
         return write(edits)
     *others, last = edits
     return write((*others, replace(last, text=f"{last.text} {_prose(missing).strip()}")))
-
-
-def _instance(schema: dict[str, Any]) -> Any:
-    """The plainest value that fits a schema of objects, arrays and scalars."""
-    if "enum" in schema:
-        return schema["enum"][0]
-    match schema.get("type"):
-        case "object":
-            return {name: _instance(part) for name, part in schema.get("properties", {}).items()}
-        case "array":
-            return [_instance(schema.get("items", {}))] * schema.get("minItems", 1)
-        case "integer" | "number":
-            return schema.get("minimum", 0)
-        case "boolean":
-            return True
-        case _:
-            return "text"
 
 
 def _prose(tokens: int) -> str:

@@ -30,3 +30,9 @@ if __name__ == "__main__":
     training, aligning = resolved("training"), resolved("training", "align")
     write("training", training)
     write("align", {package: version for package, version in aligning.items() if package not in training})
+    for name in sys.argv[1:] or ("gateway", "dev"):
+        if name == "dev":  # stands beside the gateway in one environment; the others have their own
+            both = resolved("gateway", "dev")
+            write("dev", {package: version for package, version in both.items() if package not in gateway})
+        else:
+            write(name, gateway if name == "gateway" else resolved(name))

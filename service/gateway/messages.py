@@ -55,6 +55,7 @@ class CalledFunction(Body):
 
     name: str = Field(min_length=1, max_length=64)
     arguments: str
+    parsed_arguments: Any = None
 
 
 class ToolCallBody(Body):
@@ -63,10 +64,11 @@ class ToolCallBody(Body):
     id: str = Field(min_length=1, max_length=256)
     type: Literal["function"] = "function"
     function: CalledFunction
+    index: int | None = None
 
 
 class MessageBody(Body):
-    """One turn. Fields that OpenAI's own replies carry are taken back and say nothing here."""
+    """One turn. Fields that OpenAI's own replies carry, or its clients add to them, are taken back and say nothing."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Content = None
@@ -77,6 +79,7 @@ class MessageBody(Body):
     annotations: list[Any] | None = None
     audio: None = None
     function_call: None = None
+    parsed: Any = None
 
 
 Messages = Annotated[list[MessageBody], Field(min_length=1, max_length=MAX_MESSAGES)]

@@ -3,10 +3,12 @@ from typing import Any
 
 import aiohttp
 import jsonschema
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtests.simulated_shapes import plainest, tool_call
 from loadtests.simulated_vllm import BLOCK, PrefixCache, Simulation
 from service.prompts import edits, verdict
 from tests.servers import simulated_vllm
@@ -90,3 +92,68 @@ async def test_its_metrics_have_vllms_names_and_label() -> None:
         text = await response.text()
     for name in ("num_requests_running", "num_requests_waiting", "kv_cache_usage_perc", "prefix_cache_hits_total"):
         assert f'vllm:{name}{{model_name="simulated"}}' in text
+
+
+NESTED = {
+    "type": "object",
+    "properties": {
+        "doses": {"type": "array", "items": {"$ref": "#/$defs/Dose"}, "minItems": 2},
+        "urgent": {"type": "boolean"},
+        "kind": {"const": "dose"},
+        "by": {"anyOf": [{"type": "integer", "minimum": 3}, {"type": "null"}]},
+        "nothing": {"type": ["null", "string"]},
+    },
+    "required": ["doses", "urgent", "kind", "by", "nothing"],
+    "$defs": {
+        "Dose": {
+            "type": "object",
+            "properties": {"unit": {"enum": ["mg", "ml"]}, "note": {"type": "string"}},
+            "required": ["unit", "note"],
+        }
+    },
+}
+
+
+def test_the_plainest_value_fits_a_schema_as_clients_write_them() -> None:
+    value = plainest(NESTED, text="as you wish")
+    jsonschema.validate(value, NESTED)
+    assert value["doses"][1]["note"] == "as you wish"
+
+
+TOOLS = [
+    {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"q": {}}}}}
+    for name in ("look_up", "submit")
+]
+ASKS: dict[str, Any] = {"role": "user", "content": "?"}
+CALLS: dict[str, Any] = {"role": "assistant", "tool_calls": [{"id": "1", "function": {"name": "look_up"}}]}
+RESULT: dict[str, Any] = {"role": "tool", "content": "42", "tool_call_id": "1"}
+
+
+@pytest.mark.parametrize(
+    ("messages", "choice", "called"),
+    [
+        ([ASKS], "auto", "look_up"),
+        ([ASKS], "none", None),
+        ([ASKS], {"type": "function", "function": {"name": "submit"}}, "submit"),
+        ([ASKS, CALLS, RESULT, ASKS], "auto", "submit"),
+        ([ASKS, CALLS, RESULT, {"role": "assistant", "content": "42."}, ASKS], "auto", "look_up"),
+    ],
+    ids=["auto", "none", "named", "once-a-question", "again-for-the-next-question"],
+)
+def test_which_tool_it_calls(messages: list[dict[str, Any]], choice: object, called: str | None) -> None:
+    call = tool_call({"messages": messages, "tools": TOOLS, "tool_choice": choice})
+    assert (call["function"]["name"] if call else None) == called
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_tool_call_is_told_on_both_paths(stream: bool) -> None:
+    async with simulated_vllm(FAST) as (_, url), openai.AsyncOpenAI(base_url=url, api_key="any") as client:
+        asked: Any = {"model": "simulated", "messages": [ASKS], "tools": TOOLS}
+        if stream:
+            async with client.chat.completions.stream(**asked) as events:
+                said: Any = await events.get_final_completion()
+        else:
+            said = await client.chat.completions.create(**asked)
+    (call,) = said.choices[0].message.tool_calls
+    assert (call.function.name, call.function.arguments) == ("look_up", '{"q":"text"}')
+    assert said.choices[0].finish_reason == "tool_calls"
