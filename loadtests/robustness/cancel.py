@@ -17,15 +17,15 @@ import aiohttp
 
 from loadtests.processes import gateway, simulated
 from loadtests.robustness.model import DeterministicModel, Pace
-from loadtests.robustness.sayings import Stage
+from loadtests.robustness.sayings import Manner, Stage
 
 PATHS = ("/chat", "/v1/chat/completions", "/v1/responses", "/v1/completions")
 # About 0.8 s an answer that passes, and few do; 2 s and more for one that is mended: every stage is met by many.
-_COMPLIES = 0.75
+_MANNER = Manner(complies=0.75, long=0.0)
 PACE = Pace(first_s=0.25, token_s=0.004)
 LOOKS_S = (1.0, 2.0, 5.0)
 # A gateway that is drowned sees most of its clients leave before any call was made; these are to leave in the middle.
-_AT_ONCE = 8
+_AT_ONCE = 4
 _PATIENCE_S = 60.0
 _GAUGES = re.compile(r"^vllm:num_requests_(?:running|waiting)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
@@ -70,7 +70,7 @@ def body_of(path: str, case: int) -> dict[str, Any]:
 
 async def clients_leave(*, count: int, within_s: float = 2.6, seed: int = 7) -> list[Ended]:
     """`count` requests, half of them streams, whose clients leave at random moments; a gateway of its own."""
-    model, chance = DeterministicModel(PACE, complies=_COMPLIES), random.Random(seed)
+    model, chance = DeterministicModel(PACE, manner=_MANNER), random.Random(seed)
     async with simulated(model) as upstream, gateway("--upstream", upstream) as running, _client() as client:
         few = asyncio.Semaphore(_AT_ONCE)
 
@@ -85,7 +85,7 @@ async def clients_leave(*, count: int, within_s: float = 2.6, seed: int = 7) -> 
 
 async def deadlines_pass(*, count: int, within_ms: int = 2600, seed: int = 7) -> list[Ended]:
     """`count` requests, half of them streams, whose deadlines pass at random moments."""
-    model, chance = DeterministicModel(PACE, complies=_COMPLIES), random.Random(seed)
+    model, chance = DeterministicModel(PACE, manner=_MANNER), random.Random(seed)
     async with simulated(model) as upstream, gateway("--upstream", upstream) as running, _client() as client:
         few = asyncio.Semaphore(_AT_ONCE)
 

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from loadtests.robustness.sayings import COMPLIES, Said, Stage, logprobs, said, stage_of
+from loadtests.robustness.sayings import Manner, Said, Stage, logprobs, said, stage_of
 
 MODEL = "deterministic"
 _HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 0, "model": MODEL}
@@ -53,7 +53,7 @@ class DeterministicModel:
 
     pace: Pace = field(default_factory=Pace)
     faults: dict[Stage, Fault] = field(default_factory=dict)
-    complies: float = COMPLIES
+    manner: Manner = field(default_factory=Manner)
     context_tokens: int = 8192
     calls: list[Call] = field(default_factory=list)
 
@@ -89,7 +89,7 @@ class DeterministicModel:
         call = Call(stage, _case(body))
         self.calls.append(call)
         try:
-            reply = said(body, complies=self.complies)
+            reply = said(body, self.manner)
             fault = self.faults.get(stage)
             response = await (fault(request, reply) if fault else self.stream(request, body, reply))
         except asyncio.CancelledError:

@@ -27,6 +27,8 @@ _ADD = re.compile(r"^- Add what is missing: (?P<text>.*)$", re.MULTILINE)
 _TAKE_OUT = re.compile(r"^- Take out what is forbidden: (?P<text>.*)$", re.MULTILINE)
 _NUMBERED = re.compile(r"^\d+\. ", re.MULTILINE)
 _PROBES = "Is water wet?"
+# It never goes against the advice of a red flag: whether that is seen is asked elsewhere.
+DUTY = "Contradicts or weakens the urgent advice"
 _SENTENCES = (
     "Rest and drink enough.",
     "A sore throat often gets better within a week.",
@@ -41,12 +43,20 @@ _SENTENCES = (
     "Keep a note of your temperature (38.5 °C or more counts as a fever) 🤒.",
     "Do not take more than 4 g of paracetamol in 24 hours.",
 )
-# Shares of what is drawn. Ten criteria at this rate leave a quarter of the drafts with something to mend.
-COMPLIES = 0.97
-_STUBBORN = 0.12
 _CALLS_A_TOOL = 0.6
-_LONG = 0.05
 _LOW, _SURE = 0.03, 0.97
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """What is drawn how often: criteria that a draft complies with, questions whose drafts never pass, long drafts.
+
+    Ten criteria at the default leave a quarter of the drafts with something to mend.
+    """
+
+    complies: float = 0.97
+    stubborn: float = 0.12
+    long: float = 0.05
 
 
 class Stage(StrEnum):
@@ -87,13 +97,13 @@ def stage_of(body: Json) -> Stage:
     return Stage.DRAFT
 
 
-def said(body: Json, *, complies: float = COMPLIES) -> Said:
-    """The reply to this request; of all criteria, a draft complies with this share."""
+def said(body: Json, manner: Manner) -> Said:
+    """The reply to this request."""
     match stage_of(body):
         case Stage.DRAFT:
-            text, calls, yes = *_draft(body), None
+            text, calls, yes = *_draft(body, manner), None
         case Stage.JUDGE:
-            text, calls, yes = _judged(body, complies)
+            text, calls, yes = _judged(body, manner)
         case Stage.REVISE:
             text, calls, yes = _revised(body), (), None
         case Stage.PROBE:
@@ -131,7 +141,7 @@ def _question(body: Json) -> str:
     return asked[0]
 
 
-def _draft(body: Json) -> tuple[str, tuple[Json, ...]]:
+def _draft(body: Json, manner: Manner) -> tuple[str, tuple[Json, ...]]:
     key = orjson.dumps([[m["role"], m.get("content")] for m in body["messages"]]).decode()
     tools = body.get("tools") if body.get("tool_choice") != "none" else None
     if tools and (body.get("tool_choice") not in (None, "auto") or draw("tool", key) < _CALLS_A_TOOL):
@@ -139,12 +149,12 @@ def _draft(body: Json) -> tuple[str, tuple[Json, ...]]:
     if schema := _schema(body):
         return orjson.dumps(instance(schema, at=key)).decode(), ()
     if (body.get("response_format") or {}).get("type") == "json_object":
-        return orjson.dumps({"advice": _prose(key)}).decode(), ()
-    return _prose(key), ()
+        return orjson.dumps({"advice": _prose(key, manner)}).decode(), ()
+    return _prose(key, manner), ()
 
 
-def _prose(key: str) -> str:
-    count = 200 if draw("long", key) < _LONG else 3 + int(draw("length", key) * 12)
+def _prose(key: str, manner: Manner) -> str:
+    count = 200 if draw("long", key) < manner.long else 3 + int(draw("length", key) * 12)
     return " ".join(_SENTENCES[int(draw("sentence", n, key) * len(_SENTENCES))] for n in range(count))
 
 
@@ -157,14 +167,16 @@ def _call(tools: list[Json], choice: object, key: str) -> Json:
     return {"index": 0, "id": call_id, "type": "function", "function": called}
 
 
-def _judged(body: Json, share: float) -> tuple[str, tuple[Json, ...], float]:
+def _judged(body: Json, manner: Manner) -> tuple[str, tuple[Json, ...], float]:
     last = body["messages"][-1]["content"]
     found = _VERDICT.search(last)
     criterion = found["criterion"] if found else ""
     draft = next((m.get("content") or "" for m in reversed(body["messages"]) if m["role"] == "assistant"), "")
-    complies = criterion in draft or draw("complies", criterion, draft) < share
-    if draw("stubborn", _question(body)) < _STUBBORN and draw("never", criterion) < 0.5:
+    complies = criterion in draft or draw("complies", criterion, draft) < manner.complies
+    if draw("stubborn", _question(body)) < manner.stubborn and draw("never", criterion) < 0.5:
         complies = False
+    if criterion.startswith(DUTY):
+        complies = True
     yes = _SURE if complies == (_polarity().get(criterion, Polarity.MUST_NOT) is Polarity.MUST) else _LOW
     if "present" in (_schema(body) or {}).get("properties", {}):
         return orjson.dumps({"present": yes > _LOW}).decode(), (), yes
