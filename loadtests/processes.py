@@ -15,8 +15,8 @@ from typing import Protocol
 from aiohttp import web
 
 _SERVING = re.compile(r'"gateway\.serving".*"address": "(?P<address>[^"]+)"')
-_START_S = 90.0
-_END_S = 10.0
+_START_S = 300.0
+_END_S = 30.0
 
 
 class Servable(Protocol):

@@ -27,6 +27,8 @@ LOOKS_S = (1.0, 2.0, 5.0)
 # A gateway that is drowned sees most of its clients leave before any call was made; these are to leave in the middle.
 _AT_ONCE = 4
 _PATIENCE_S = 60.0
+# A model with a small context has room for no more than this of a draft and of its edits.
+_SMALL = {"CLINALIGN_DRAFT_TOKENS": "256", "CLINALIGN_EDITS_TOKENS": "256"}
 _GAUGES = re.compile(r"^vllm:num_requests_(?:running|waiting)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 
 
@@ -103,7 +105,7 @@ async def deadlines_pass(*, count: int, within_ms: int = 2600, seed: int = 7) ->
 async def against(upstream: str, *, count: int, within_s: float, seed: int = 7) -> Watched:
     """Clients that leave, in front of a server that is there, by its own metrics."""
     found, chance = Watched(requests=count), random.Random(seed)
-    async with gateway("--upstream", upstream) as running, _client() as client:
+    async with gateway("--upstream", upstream, environment=_SMALL) as running, _client() as client:
 
         async def look() -> float:
             async with client.get(f"{upstream.removesuffix('/v1')}/metrics") as reply:
@@ -112,16 +114,17 @@ async def against(upstream: str, *, count: int, within_s: float, seed: int = 7) 
         async def watch() -> None:
             while True:
                 found.most = max(found.most, await look())
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.1)
+
+        few = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(case: int, after_s: float) -> bool:
+            path = PATHS[case // 2 % len(PATHS)]
+            async with few:
+                return await _leaves(client, running.address + path, body_of(path, case), case=case, after_s=after_s)
 
         watching = asyncio.create_task(watch())
-        bodies = [(PATHS[case // 2 % len(PATHS)], case) for case in range(count)]
-        left = await asyncio.gather(
-            *(
-                _leaves(client, running.address + p, body_of(p, c), case=c, after_s=chance.uniform(0.02, within_s))
-                for p, c in bodies
-            )
-        )
+        left = await asyncio.gather(*(one(case, chance.uniform(0.02, within_s)) for case in range(count)))
         watching.cancel()
         await asyncio.wait({watching})
         found.cancelled = sum(left)
@@ -134,6 +137,7 @@ async def _leaves(client: aiohttp.ClientSession, url: str, body: dict[str, Any],
     try:
         async with asyncio.timeout(after_s), client.post(url, json={**body, "stream": case % 2 == 0}) as reply:
             await reply.read()
+            reply.raise_for_status()
     except TimeoutError:
         return True
     return False

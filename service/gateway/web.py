@@ -76,6 +76,7 @@ def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> Fast
     gate = Gate(running=desk.limits.max_running, queued=desk.limits.max_queued, metrics=desk.metrics)
     web.state.doors = Doors()
     web.state.answering = Answering(desk, gate)
+    web.state.routes = [route for router in _ROUTERS for route in router.routes]
     for router in _ROUTERS:
         web.include_router(router)
     web.openapi = openapi_of(web)  # type: ignore[method-assign]

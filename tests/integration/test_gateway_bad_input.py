@@ -298,6 +298,15 @@ async def test_a_faulty_check_names_its_field(client: httpx.AsyncClient, body: A
     assert (response.status_code, error_of(response)["param"]) == (400, param)
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/chat", "POST"), ("/principles", "GET"), ("/principles/a.b.c", "GET"), ("/principles/search", "POST")],
+)
+async def test_a_405_names_the_methods_of_its_path(client: httpx.AsyncClient, path: str, methods: str) -> None:
+    response = await client.delete(path)
+    assert (response.status_code, response.headers["allow"]) == (405, methods)
+
+
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", f"/{CANARY}", 404), ("DELETE", "/chat", 405)])
 async def test_what_the_router_refuses_is_openais_error_object(
     client: httpx.AsyncClient, method: str, path: str, status: int
