@@ -37,15 +37,19 @@ def main(name: str, runs: int) -> None:
         f"-atheris_runs={runs}",
         f"-seed={_SEED}",
         f"-max_len={MAX_BYTES}",
-        "-timeout=20",
+        "-timeout=120",
         f"-artifact_prefix={folder}/crash-",
         str(folder),
     ]
-    mutator = (
-        json_mutator(lambda data, size: atheris.Mutate(data, size), seeds=target.seeds) if target.is_json else None
-    )
+    mutator = json_mutator(_mutate, seeds=target.seeds) if target.is_json else None
     atheris.Setup(arguments, one_input, **({"custom_mutator": mutator} if mutator else {}))
     atheris.Fuzz()
+
+
+def _mutate(data: bytes, most: int) -> bytes:
+    """Atheris's own way; it is another function once fuzzing has begun, so it is looked up each time."""
+    mutated: bytes = atheris.Mutate(data, most)
+    return mutated
 
 
 def _seed(folder: Path, target: Target) -> None:

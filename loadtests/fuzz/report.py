@@ -34,12 +34,16 @@ def fuzz(name: str, *, runs: int) -> Fuzzed:
     """One target in a process of its own."""
     began = time.monotonic()
     command = [sys.executable, "-m", "loadtests.fuzz.one", name, str(runs)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)  # noqa: S603 - our own
+    done = subprocess.run(  # noqa: S603 - our own module
+        command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+    )
     seconds = round(time.monotonic() - began, 1)
-    counted = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else {}
+    told = [line for line in done.stdout.splitlines() if line.startswith('{"inputs"')]
+    counted = json.loads(told[-1]) if told else {}
     pulses = list(_PULSE.finditer(done.stderr))
     last = pulses[-1] if pulses else None
-    failed = "" if done.returncode == 0 and counted.get("inputs") == runs else done.stderr[-3000:] or "no result"
+    fine = done.returncode == 0 and counted.get("inputs") == runs
+    failed = "" if fine else f"status {done.returncode}: {done.stdout[-1500:]} {done.stderr[-1500:]}"
     return Fuzzed(
         name=name,
         inputs=counted.get("inputs", 0),
@@ -57,27 +61,24 @@ def section(found: Sequence[Fuzzed], *, runs: int) -> str:
     total = sum(one.inputs for one in found)
     crashed = [one.name for one in found if one.failed]
     rows = [
-        f"| {one.name} | {one.inputs:,} | {one.read:,} | {one.refused:,} | {one.edges:,} | {one.corpus:,} | {one.seconds:.0f} "
-        f"| {'**failed**' if one.failed else 'none'} |"
+        f"| {one.name} | {one.inputs:,} | {one.read:,} | {one.refused:,} | {one.edges:,} | {one.corpus:,} "
+        f"| {one.seconds:.0f} | {'**failed**' if one.failed else 'none'} |"
         for one in found
     ]
-    return "\n".join(
-        [
-            "## Fuzzed readers",
-            "",
-            f"`python -m loadtests.fuzz --runs {runs}`: atheris (libFuzzer with coverage of our Python code) gives each",
-            "reader inputs that grow from a good one, JSON changed as a tree and as bytes. An input is read or refused by",
-            "the error that says so, whose words hold none of the input's; anything else is a crash. Streams are read",
-            "whole and cut into pieces, and must come out the same.",
-            "",
-            f"{total:,} inputs, {len(crashed)} crashes.",
-            "",
-            "| reader | inputs | read | refused | edges reached | corpus | s | crashes |",
-            "|---|---|---|---|---|---|---|---|",
-            *rows,
-            "",
-            "What it can't do: it reaches what Python code does; the JSON parser and the validator below it are compiled,",
-            "and only their errors are seen.",
-            "",
-        ]
-    )
+    head = f"""## Fuzzed readers
+
+`python -m loadtests.fuzz --runs {runs}`: atheris (libFuzzer with the coverage of our Python code) gives each reader
+inputs that grow from good ones, JSON changed as a tree and as bytes. An input is read, or refused by the error that
+says so, whose words hold none of the input's; anything else is a crash. Streams are read whole and cut into pieces, and
+must come out the same. A whole request goes through the web application, its middleware and the pipeline
+(`loadtests/robustness/inside.py`); there, a 5xx is a crash. An input is stopped after 120 s.
+
+{total:,} inputs, {len(crashed)} crashes.
+
+| reader | inputs | read | refused | edges reached | corpus | s | crashes |
+|---|---|---|---|---|---|---|---|"""
+    last = """
+What it can't do: it reaches what Python code does. The JSON parser and the validator below it are compiled, and only
+their errors are seen.
+"""
+    return "\n".join([head, *rows, last])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from loadtests.fuzz.bodies import BODIES
+from loadtests.fuzz.whole import WholeRequest, seeds
 from loadtests.robustness.model import events
 from loadtests.robustness.sayings import Said
 from service.domain.conversation import Conversation, Message, Role
@@ -171,6 +172,7 @@ def targets() -> dict[str, Target]:
     """By name; bodies of requests first, then what an upstream says, then what a model writes."""
     return {
         **{f"body: {name}": Target(_body(read), (_seed(body),)) for name, (body, read) in BODIES.items()},
+        "whole request": Target(WholeRequest(), seeds()),
         "upstream: stream": Target(_stream, _STREAMS, is_json=False),
         "upstream: chunk": Target(_chunk, _CHUNKS),
         "upstream: error and listing": Target(

@@ -9,7 +9,7 @@ import random
 import re
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ _MANNER = Manner(complies=0.75, long=0.0)
 PACE = Pace(first_s=0.25, token_s=0.004)
 LOOKS_S = (1.0, 2.0, 5.0)
 # A gateway that is drowned sees most of its clients leave before any call was made; these are to leave in the middle.
-_AT_ONCE = 4
+AT_ONCE = 4
 _PATIENCE_S = 60.0
 # A model with a small context has room for no more than this of a draft and of its edits.
 _SMALL = {"CLINALIGN_DRAFT_TOKENS": "256", "CLINALIGN_EDITS_TOKENS": "256"}
@@ -74,7 +74,7 @@ async def clients_leave(*, count: int, within_s: float = 2.6, seed: int = 7) -> 
     """`count` requests, half of them streams, whose clients leave at random moments; a gateway of its own."""
     model, chance = DeterministicModel(PACE, manner=_MANNER), random.Random(seed)
     async with simulated(model) as upstream, gateway("--upstream", upstream) as running, _client() as client:
-        few = asyncio.Semaphore(_AT_ONCE)
+        few = asyncio.Semaphore(AT_ONCE)
 
         async def one(case: int, after_s: float) -> Ended:
             path = PATHS[case // 2 % len(PATHS)]
@@ -89,7 +89,7 @@ async def deadlines_pass(*, count: int, within_ms: int = 2600, seed: int = 7) ->
     """`count` requests, half of them streams, whose deadlines pass at random moments."""
     model, chance = DeterministicModel(PACE, manner=_MANNER), random.Random(seed)
     async with simulated(model) as upstream, gateway("--upstream", upstream) as running, _client() as client:
-        few = asyncio.Semaphore(_AT_ONCE)
+        few = asyncio.Semaphore(AT_ONCE)
 
         async def one(case: int, deadline_ms: int) -> Ended:
             body = {**body_of("/chat", case), "stream": case % 2 == 0, "options": {"deadline_ms": deadline_ms}}
@@ -116,7 +116,7 @@ async def against(upstream: str, *, count: int, within_s: float, seed: int = 7) 
                 found.most = max(found.most, await look())
                 await asyncio.sleep(0.1)
 
-        few = asyncio.Semaphore(_AT_ONCE)
+        few = asyncio.Semaphore(AT_ONCE)
 
         async def one(case: int, after_s: float) -> bool:
             path = PATHS[case // 2 % len(PATHS)]
@@ -168,7 +168,7 @@ def _client() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
 
 
-def tally(ended: list[Ended]) -> list[dict[str, object]]:
+def tally(ended: Sequence[Ended]) -> list[dict[str, object]]:
     """One row for streams, one for plain requests: how many ended early, in which stage, and what ran on."""
     rows: list[dict[str, object]] = []
     for name, stream in (("streams", True), ("plain", False)):

@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from loadtests.robustness import cancel, chaos, parity, sections
+from loadtests.robustness import cancel, chaos, flood, parity, sections
 from loadtests.robustness.faults import troubles
 from loadtests.robustness.stalls import stalls
+from loadtests.schema import report as schema
 
 commands = typer.Typer()
 Page = Annotated[Path | None, typer.Option(help="Write the section there, in Markdown.")]
@@ -58,6 +59,50 @@ def prove_chaos(page: Page = None, *, as_json: AsJson = False) -> None:
     faults = {row.trouble.name: chaos.faults_of(row) for row in rows if chaos.faults_of(row)}
     _tell(sections.chaos(rows), {"rows": len(rows), "faults": faults}, page=page, as_json=as_json)
     raise typer.Exit(int(bool(faults)))
+
+
+@commands.command("flood")
+def prove_flood(
+    requests: Annotated[int, typer.Option(min=10)] = 2000, page: Page = None, *, as_json: AsJson = False
+) -> None:
+    """Many requests at four places, and signals in the middle of work: memory, statuses, who is answered."""
+    with _progress("requests", requests) as step:
+        found = asyncio.run(flood.flood(count=requests, progress=step))
+    ends = [asyncio.run(flood.endings(signals=signals)) for signals in (1, 2)]
+    _tell(sections.flood(found, ends), {"flood": found, "endings": ends}, page=page, as_json=as_json)
+    raise typer.Exit(int(bool(found.dropped or found.without_retry_after or set(found.statuses) - {200, 429, 503})))
+
+
+@commands.command("schema")
+def prove_schema(
+    cases: Annotated[int, typer.Option(min=1)] = 20_000,
+    phases: Annotated[str, typer.Option(help="schemathesis's own phases.")] = "coverage,fuzzing",
+    page: Page = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Run schemathesis over our OpenAPI: no 5xx, and no reply that the description does not know."""
+    if not schema.COMMAND.exists():
+        raise typer.BadParameter("schemathesis is not installed: make schema-install")
+    tried = schema.run(cases=cases, phases=phases)
+    _tell(schema.section(tried, cases=cases), tried, page=page, as_json=as_json)
+    if not tried.fine:
+        typer.echo(tried.told, err=True)
+    raise typer.Exit(int(not tried.fine))
+
+
+@commands.command("robustness")
+def write_page(
+    parts: Annotated[Path, typer.Option(help="Where the sections lie.")] = Path("build/robustness"),
+    report: Annotated[Path, typer.Option(help="Write the page there.")] = Path("docs/robustness.md"),
+) -> None:
+    """The sections that the other commands wrote with `--page`, as one page."""
+    found = [(parts / f"{name}.md") for name in sections.ORDER]
+    missing = [part.stem for part in found if not part.exists()]
+    if missing:
+        raise typer.BadParameter(f"{parts}: no section on {', '.join(missing)}; make robustness writes all of them")
+    report.write_text("\n".join([sections.HEAD, *(part.read_text() for part in found)]))
+    typer.echo(f"{report} written")
 
 
 async def _cancelled(requests: int) -> tuple[list[cancel.Ended], list[cancel.Ended], float]:
