@@ -1,6 +1,7 @@
 """Everything that reads what others wrote, as a function of bytes: it is read, or refused by the error that says so."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import orjson
@@ -10,7 +11,7 @@ from loadtests.fuzz.whole import WholeRequest, seeds
 from loadtests.robustness.model import events
 from loadtests.robustness.sayings import Said
 from service.domain.conversation import Conversation, Message, Role
-from service.domain.errors import EngineError, RequestError
+from service.domain.errors import EngineError, EngineGarbled, RequestError
 from service.engines.chunk import Listing
 from service.engines.failure import failure_of
 from service.engines.reply import Reply
@@ -76,14 +77,15 @@ def _replied(pieces: list[bytes]) -> object:
 
 
 def _chunk(data: bytes) -> bool:
-    """One event's data."""
+    """One event's data, and whatever is then known of the reply."""
     reply = Reply()
     try:
         reply.take(data.decode(errors="replace"))
-        reply.completion()
     except EngineError as error:
         _check_words(error)
         return False
+    with suppress(EngineGarbled):  # one event is seldom a whole reply
+        reply.completion()
     return True
 
 

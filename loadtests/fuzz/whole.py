@@ -25,7 +25,6 @@ _PATHS = {
     "principles search": "/principles/search",
 }
 _MODEL = "default"
-_KEY = {"idempotency-key": "k1", "x-request-id": "r1"}
 _WITHIN_S = 20.0
 
 
@@ -34,24 +33,36 @@ class WholeRequest:
     """Reads an input by sending it: True for a 2xx, False for a 4xx. The gateway is built at the first."""
 
     web: FastAPI | None = None
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    runner: asyncio.Runner = field(default_factory=asyncio.Runner)
 
     def __call__(self, data: bytes) -> bool:
         """One request."""
         self.web = self.web or inside_web()
-        return self.loop.run_until_complete(asyncio.wait_for(_sent(self.web, data), _WITHIN_S))
+        return self.runner.run(asyncio.wait_for(_sent(self.web, data), _WITHIN_S))
+
+    def close(self) -> None:
+        """End the event loop, if one was needed."""
+        self.runner.close()
 
 
 def seeds() -> tuple[bytes, ...]:
     """A good request to every route that takes a body, streamed where it can be, and one to Azure's path."""
-    asked = {name: ({**body, "model": _MODEL} if "model" in body else dict(body)) for name, (body, _) in BODIES.items()}
-    asked["embeddings"].pop("dimensions")
-    requests = [{"to": _PATHS[name], "headers": _KEY, "body": body} for name, body in asked.items()]
+    asked = {name: _answerable(body) for name, (body, _) in BODIES.items()}
+    requests: list[dict[str, Any]] = [
+        {"to": _PATHS[name], "headers": {"idempotency-key": name.replace(" ", "-")}, "body": body}
+        for name, body in asked.items()
+    ]
     requests += [{"to": _PATHS[name], "body": {**asked[name], "stream": False}} for name in ("chat", "completions")]
     deployment = "/openai/deployments/default/chat/completions?api-version=1"
     requests.append({"to": deployment, "headers": {"api-key": "x"}, "body": asked["chat completions"]})
-    requests.append({"to": "/principles/a.b.c", "method": "GET"})
+    requests.append({"to": "/principles", "method": "GET"})
     return tuple(orjson.dumps(request) for request in requests)
+
+
+def _answerable(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body without what this gateway's model and encoder do not do."""
+    kept = {name: value for name, value in body.items() if name not in {"reasoning_effort", "reasoning", "dimensions"}}
+    return {**kept, **({"model": _MODEL} if "model" in kept else {})}
 
 
 async def _sent(web: FastAPI, data: bytes) -> bool:

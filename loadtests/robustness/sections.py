@@ -63,9 +63,9 @@ def cancel(left: Sequence[Ended], late: Sequence[Ended], *, stall_s: float) -> s
 `clinalign load cancel --requests {len(left)}`: requests to every answering route of a gateway as a process, half of
 them streams, {AT_ONCE} at a time. The upstream is the deterministic model at {PACE.first_s * 1000:.0f} ms to the first
 token and {PACE.token_s * 1000:.0f} ms a token; it writes down each call and how it ended. A request counts for the
-stage whose upstream calls its end aborted; *between calls* are those that met the gateway's own work (reading, screening,
-retrieval, counting). *Calls left* are upstream calls of a request that still ran a second after its client had left, or
-its deadline had passed. *End* is the time from there to the end of its last call.
+stage whose upstream calls its end aborted; *between calls* are those that met the gateway's own work (reading,
+screening, retrieval, counting). *Calls left* are upstream calls of a request that still ran a second after its client
+had left, or its deadline had passed. *End* is the time from there to the end of its last call.
 
 Clients that leave:
 """

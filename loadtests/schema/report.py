@@ -32,7 +32,7 @@ class Tried:
     accepted: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
     server_errors: Counter[str] = field(default_factory=Counter)
-    checks: set[str] = field(default_factory=set)
+    checks: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     status: int = 0
     told: str = ""
@@ -80,7 +80,7 @@ def _count(tried: Tried, recorded: dict[str, Any]) -> None:
         tried.accepted[operation] += good and 200 <= status < 300
         tried.server_errors[operation] += status >= 500
         for check in recorded["checks"].get(name, ()):
-            tried.checks.add(check["name"])
+            tried.checks[check["name"]] += 1
             tried.failures[f"{operation}: {check['name']}"] += check["status"] == "failure"
     tried.failures, tried.server_errors = +tried.failures, +tried.server_errors
 

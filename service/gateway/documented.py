@@ -18,6 +18,14 @@ _IDEMPOTENCY_KEY = {
     "description": "Sent again with the same key, a request gets the same answer; another body is a 409.",
     "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
 }
+# A stream is described by what each of its events is.
+_EVENT = {
+    "type": "object",
+    "description": "One event. Its data is JSON, or [DONE].",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+    "additionalProperties": False,
+}
 _bodies: dict[str, type[Body]] = {}
 
 
@@ -30,7 +38,7 @@ def documented(
     """
     ok: dict[str, Any] = {"model": reply}
     if stream:
-        ok["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+        ok["content"] = {"text/event-stream": {"schema": _EVENT}}
     said: dict[str, Any] = {"responses": {200: ok, "4XX": {"model": ErrorReply}, "5XX": {"model": ErrorReply}}}
     if bodies:
         _bodies.update({body.__name__: body for body in bodies})

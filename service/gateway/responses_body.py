@@ -13,7 +13,7 @@ from service.gateway.messages import wrong
 from service.gateway.reading import Body
 from service.gateway.refused import ENGINES_CACHE, NOT_STORED, ONE_TIER, UNTRUE_AFTER_REVISION, without_refused
 from service.gateway.responses_input import Items
-from service.gateway.sampling_body import Effort
+from service.gateway.sampling_body import Effort, Unpadded
 from service.gateway.shaping import MAX_TOOLS, SchemaName, ToolName, tool_of, with_schema, with_tools
 
 _SEND_IT_ALL = f"{NOT_STORED}: send all of it as input"
@@ -105,7 +105,7 @@ class ReasoningBody(Body):
 class ResponseStreamOptions(Body):
     """Streams are not padded."""
 
-    include_obfuscation: Literal[False] | None = None
+    include_obfuscation: Unpadded = None
 
 
 class ResponsesBody(Body):

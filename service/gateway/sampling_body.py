@@ -7,9 +7,11 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from service.domain.enquiry import Sampling
 from service.domain.errors import InvalidRequest
 from service.gateway.bodies import Terms
-from service.gateway.reading import Body
+from service.gateway.reading import Body, exactly
 
 _INT64 = 2**63
+One = Annotated[Literal[1] | None, exactly(1)]
+Unpadded = Annotated[Literal[False] | None, exactly(value=False)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
@@ -28,7 +30,7 @@ class StreamOptions(Body):
     """What a stream carries besides the answer."""
 
     include_usage: bool | None = None
-    include_obfuscation: Literal[False] | None = None
+    include_obfuscation: Unpadded = None
 
 
 class SamplingBody(Body):
@@ -44,7 +46,7 @@ class SamplingBody(Body):
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    n: Literal[1] | None = None
+    n: One = None
     user: str | None = None
     clinalign: Terms = Terms()
 

@@ -172,6 +172,11 @@ COMPLETION_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
         }.items()
     },
     "two choices": ({"n": 2}, "n"),
+    "one choice said as true": ({"n": True}, "n"),
+    "false said as 0": (
+        {"stream": True, "stream_options": {"include_obfuscation": 0}},
+        "stream_options.include_obfuscation",
+    ),
     "unknown field": ({"best_of": 3}, "best_of"),
     "an engine's own field": ({"top_k": 3}, "top_k"),
     "hot": ({"temperature": 2.1}, "temperature"),

@@ -1,4 +1,4 @@
-"""A client that leaves, or a deadline that passes, in each stage: the upstream calls of that stage end within a second."""
+"""A client that leaves, or a deadline that passes, in each stage: its upstream calls end within a second."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -4,6 +4,7 @@ import pytest
 
 from loadtests.fuzz.report import fuzz
 from loadtests.fuzz.targets import targets
+from loadtests.fuzz.whole import WholeRequest
 
 SHORTLY = ("body: chat completions", "body: responses", "whole request", "upstream: stream", "model: edits")
 
@@ -21,7 +22,9 @@ def test_a_fuzzed_reader_reads_or_refuses(name: str) -> None:
 @pytest.mark.parametrize("name", targets())
 def test_the_seeds_of_a_reader_are_read(name: str) -> None:
     target = targets()[name]
-    read = [target.read(seed) for seed in target.seeds]
-    assert any(read)
-    if name.startswith("body: ") or name == "whole request":
-        assert sum(read) >= len(read) - 1
+    try:
+        read = [target.read(seed) for seed in target.seeds]
+    finally:
+        if isinstance(target.read, WholeRequest):
+            target.read.close()
+    assert sum(read) >= max(1, len(read) - 2)
