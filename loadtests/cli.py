@@ -13,8 +13,10 @@ from rich.progress import Progress
 
 from loadtests import embedded, examples, latency
 from loadtests.report import page
+from loadtests.robustness.cli import commands as robustness
 
 commands = typer.Typer(no_args_is_help=True, help="Load and latency, measured against a simulated vLLM.")
+commands.add_typer(robustness)  # without a name: its commands stand beside these
 Report = Annotated[Path | None, typer.Option(help="Write the page there.")]
 _OWN = Path(__file__).parent / "questions.jsonl"
 AsJson = Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")]

@@ -8,25 +8,33 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
-from loadtests.simulated_vllm import SimulatedVllm
-
 _SERVING = re.compile(r'"gateway\.serving".*"address": "(?P<address>[^"]+)"')
-_START_S = 90.0
-_END_S = 10.0
+_START_S = 300.0
+_END_S = 30.0
+
+
+class Servable(Protocol):
+    """A stand-in for a model's server."""
+
+    def app(self) -> web.Application:
+        """What it serves."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class RunningGateway:
-    """Its address, the seconds it took to answer, and its process."""
+    """Its address, the seconds it took to answer, its process, and the lines that it has logged since."""
 
     address: str
     ready_s: float
     pid: int
+    log: list[str] = field(default_factory=list)
 
     def resident_mb(self) -> float:
         """Resident memory in MB (10^6 bytes), from /proc."""
@@ -35,7 +43,7 @@ class RunningGateway:
 
 
 @asynccontextmanager
-async def simulated(server: SimulatedVllm) -> AsyncIterator[str]:
+async def simulated(server: Servable) -> AsyncIterator[str]:
     """Serve it on a free loopback port; gives the base URL, ending in /v1."""
     runner = web.AppRunner(server.app(), handler_cancellation=True, access_log=None)
     await runner.setup()
@@ -66,9 +74,9 @@ async def gateway(*arguments: str, environment: Mapping[str, str] | None = None)
     try:
         async with asyncio.timeout(_START_S):
             address = await _address(process)
-        ready_s = time.monotonic() - began
-        drained = asyncio.create_task(_drain(process))
-        yield RunningGateway(address, ready_s, process.pid)
+        running = RunningGateway(address, time.monotonic() - began, process.pid)
+        drained = asyncio.create_task(_drain(process, running.log))
+        yield running
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
@@ -89,8 +97,8 @@ async def _address(process: asyncio.subprocess.Process) -> str:
     raise RuntimeError("the gateway did not start:\n" + "".join(seen[-5:]))
 
 
-async def _drain(process: asyncio.subprocess.Process) -> None:
+async def _drain(process: asyncio.subprocess.Process, log: list[str]) -> None:
     """Read the log, so that a full pipe never blocks the gateway."""
     if process.stderr is not None:
-        async for _ in process.stderr:
-            pass
+        async for line in process.stderr:
+            log.append(line.decode())  # noqa: PERF401 - others read the list meanwhile

@@ -48,7 +48,9 @@ def retrieval(
 
 
 def scenario(
-    data: Annotated[Path | None, typer.Option(help="Folder with HealthBench's first turns, for the outside check.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with HealthBench's first turns, for the outside check.")
+    ] = None,
     principles: PrinciplesDir = None,
     queries: QueriesDir = None,
     encoder: EncoderDir = None,

@@ -122,6 +122,8 @@ def _discounted(grades: Sequence[int]) -> float:
 def _texts(folder: Path, source: str) -> dict[str, str]:
     file, name, field = SOURCES[source]
     try:
-        return {str(place if name is None else r[name]): str(r[field]) for place, r in enumerate(rows_of(folder / file))}
+        return {
+            str(place if name is None else r[name]): str(r[field]) for place, r in enumerate(rows_of(folder / file))
+        }
     except KeyError as error:
         raise StoreError(f"{folder / file}: a row has no {error}") from error

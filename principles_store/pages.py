@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from principles_store.graded import Half
 from principles_store.intervals import Estimate
 from principles_store.measures import Proportion
 from principles_store.plots import draw_confusion, draw_ways
 from principles_store.retrieval_evaluation import Cluster, RetrievalReport, Way
-from principles_store.graded import Half
 from principles_store.scenario_evaluation import Outside, ScenarioReport
 
 _RETRIEVAL: Final = "clinalign evaluate retrieval --data DATA --page FILE"
@@ -17,7 +17,9 @@ _SCENARIO: Final = "clinalign evaluate scenario --data DATA --page FILE"
 
 def retrieval_page(report: RetrievalReport, page: Path) -> None:
     """Write the section "Retrieval" and its plot."""
-    plot = draw_ways(tuple(way for way in report.ways if way.half is Half.REPORTING), page.parent / "retrieval-ways.svg")
+    plot = draw_ways(
+        tuple(way for way in report.ways if way.half is Half.REPORTING), page.parent / "retrieval-ways.svg"
+    )
     counts = ", ".join(f"{count} of {source}" for source, count in report.questions.items())
     covered = [cluster for cluster in report.clusters if cluster.share]
     lacking = [cluster for cluster in report.clusters if not cluster.share]

@@ -177,8 +177,6 @@ def _come(store: Snapshot, encoder: Encoder, said: Sequence[str]) -> list[str]:
     return served(store, said[0], vector)
 
 
-def _agreement(
-    mine: Sequence[Sequence[str]], judged: Sequence[Judged], other: tuple[Snapshot, Encoder]
-) -> Agreement:
+def _agreement(mine: Sequence[Sequence[str]], judged: Sequence[Judged], other: tuple[Snapshot, Encoder]) -> Agreement:
     store, encoder = other
     return agreement(mine, [served(store, one.text, encoder.encode_one(one.text)) for one in judged])

@@ -121,7 +121,10 @@ class Heads:
             raise IndexUnusable(f"{path}: not readable: run `clinalign principles build`") from error
         for dimension, head in heads.items():
             levels = len(LEVELS[dimension])
-            if head.weights.shape != (levels, width + SURFACE_WIDTH + CUE_WIDTH + 1) or head.known.shape != (principles, levels):
+            if head.weights.shape != (levels, width + SURFACE_WIDTH + CUE_WIDTH + 1) or head.known.shape != (
+                principles,
+                levels,
+            ):
                 raise IndexUnusable(f"{path}: fitted on something else: run `clinalign principles build`")
         return cls(heads)
 
@@ -166,11 +169,12 @@ def fit_softmax(
     ridge = np.append(np.full(features.shape[1], penalty / len(features)), 0.0).astype(np.float32)
     scaled = inputs * np.sqrt(share).astype(np.float32)
     step = np.float32(1.0 / (0.5 * np.linalg.norm(scaled, ord=2) ** 2 + penalty / len(features)))
-    weights = ahead = np.zeros((levels, inputs.shape[1]), dtype=np.float32)
+    weights: NDArray[np.float32] = np.zeros((levels, inputs.shape[1]), dtype=np.float32)
+    ahead = weights
     for turn in range(_STEPS):
         wrong = ((softmax(inputs @ ahead.T) - targets) * share).astype(np.float32)
-        moved = ahead - step * (wrong.T @ inputs + ridge * ahead)
-        ahead = moved + np.float32(turn / (turn + 3)) * (moved - weights)
+        moved: NDArray[np.float32] = (ahead - step * (wrong.T @ inputs + ridge * ahead)).astype(np.float32)
+        ahead = (moved + np.float32(turn / (turn + 3)) * (moved - weights)).astype(np.float32)
         weights = moved
     return weights
 

@@ -204,9 +204,7 @@ def _outside(store: Snapshot, encoder: Encoder, path: Path) -> tuple[Outside, ..
     return tuple(_mapped(mapped, tags, told, reported) for mapped in MAPPINGS)
 
 
-def _mapped(
-    mapped: Mapped, tags: Sequence[set[str]], told: Sequence[Scenario], reported: NDArray[np.bool_]
-) -> Outside:
+def _mapped(mapped: Mapped, tags: Sequence[set[str]], told: Sequence[Scenario], reported: NDArray[np.bool_]) -> Outside:
     yes = np.array([not tag.isdisjoint(mapped.yes) for tag in tags])
     counted = yes | np.array([not tag.isdisjoint(mapped.no) for tag in tags])
     sure = np.array([sum(one.probability(mapped.dimension, level) for level in mapped.levels) for one in told])

@@ -26,6 +26,7 @@ if __name__ == "__main__":
     gateway = resolved("gateway")
     write("gateway", gateway)
     both = resolved("gateway", "dev")
+    write("schema", resolved("schema"))
     write("dev", {package: version for package, version in both.items() if package not in gateway})
     training, aligning = resolved("training"), resolved("training", "align")
     write("training", training)

@@ -26,6 +26,14 @@ _PURPOSE = {
     "description": "`chore` asks for a title, tags or the like; it leaves unjudged if the key's scopes allow it.",
     "schema": {"enum": ["answer", "chore"]},
 }
+# A stream is described by what each of its events is.
+_EVENT = {
+    "type": "object",
+    "description": "One event. Its data is JSON, or [DONE].",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+    "additionalProperties": False,
+}
 _bodies: dict[str, type[Body]] = {}
 
 
@@ -38,7 +46,7 @@ def documented(
     """
     ok: dict[str, Any] = {"model": reply}
     if stream:
-        ok["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+        ok["content"] = {"text/event-stream": {"schema": _EVENT}}
     said: dict[str, Any] = {"responses": {200: ok, "4XX": {"model": ErrorReply}, "5XX": {"model": ErrorReply}}}
     if bodies:
         _bodies.update({body.__name__: body for body in bodies})

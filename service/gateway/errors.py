@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from typing_extensions import TypedDict
 
 from service.domain.errors import (
@@ -156,11 +157,11 @@ async def on_gateway_error(request: Request, error: Exception) -> Response:
     return error_response(error if isinstance(error, GatewayError) else GatewayError())
 
 
-async def on_http_exception(_: Request, error: Exception) -> Response:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """What the router itself refuses: no such path, or no such method on it."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     said = "no such method on this path" if status == 405 else "no such path"  # noqa: PLR2004 - HTTP's own number
-    headers = error.headers if isinstance(error, HTTPException) else None
+    headers = {"allow": _methods_of(request)} if status == 405 else None  # noqa: PLR2004 - the same
     body: ErrorReply = {
         "error": {"message": said, "type": "invalid_request_error", "param": None, "code": _ROUTER_CODES.get(status)}
     }
@@ -172,6 +173,16 @@ async def on_validation_error(_: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
     param = ".".join(str(part) for part in found[0]["loc"][1:]) if found else None
     return error_response(InvalidRequest("a parameter of the address is missing or of the wrong type", param=param))
+
+
+def _methods_of(request: Request) -> str:
+    """Every method on this path; the router itself names those of the first route alone that it came upon.
+
+    A path that is written out stands before one with a parameter, as OpenAPI has it.
+    """
+    routes = [route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE]
+    named = [route for route in routes if route.path == request.url.path]
+    return ", ".join(sorted({method for route in named or routes for method in route.methods}))
 
 
 _ROUTER_CODES = {404: "not_found", 405: "method_not_allowed"}

@@ -175,7 +175,7 @@ def red_flag_reply(flag: RedFlag) -> RedFlagReply:
     """A red flag as JSON."""
     where = flag.evidence
     evidence: EvidenceReply = {"message": where.message, "start": where.start, "end": where.end}
-    return {"family": flag.family, "evidence": evidence, "advice": flag.advice}
+    return {"family": flag.family, "evidence": evidence, "advice": flag.advice, "source": flag.source.value}
 
 
 def scenario_reply(scenario: Scenario) -> ScenarioReply:

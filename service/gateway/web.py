@@ -86,6 +86,7 @@ def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> Fast
     web.state.doors = Doors(most=4 * (desk.limits.max_running + desk.limits.max_queued) + _QUICK_QUEUED)
     wicket = Wicket(running=_QUICK_RUNNING, queued=_QUICK_QUEUED)
     web.state.answering = Answering(desk, gate, wicket, Lookout(desk.orchestrator.screen))
+    web.state.routes = [route for router in (*_ROUTERS, *_OPENAI) for route in router.routes]
     for router in _ROUTERS:
         web.include_router(router)
     for router in _OPENAI:

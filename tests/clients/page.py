@@ -70,7 +70,7 @@ def _overview(suites: Sequence[SuiteRun]) -> str:
 
 def _details(run: SuiteRun) -> str:
     told = [probe for probe in run.probes if not probe.passed or probe.said]
-    if not told or run.suite == "compatcanary" and all(probe.passed for probe in told):
+    if not told or (run.suite == "compatcanary" and all(probe.passed for probe in told)):
         return ""
     rows = [["test", "result", "it says", "why"]]
     rows += [[f"`{p.name}`", p.status, p.said, run.explained.get(p.name, "")] for p in told]

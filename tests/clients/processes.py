@@ -52,7 +52,7 @@ class ClosedDoor:
     async def shut(self) -> AsyncIterator["ClosedDoor"]:
         """Listen on a free loopback port."""
         server = await asyncio.start_server(self._refuse, "127.0.0.1", 0)
-        self.url = "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server:
             yield self
 
@@ -80,7 +80,7 @@ async def ended(command: Sequence[str], *, environment: Mapping[str, str], home:
 
 def _environment(door: str, home: Path) -> dict[str, str]:
     """No variable of ours gets in, so that nothing of this machine's configuration decides an outcome."""
-    proxies = {name: door for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")}
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), door)
     direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1", "NODE_USE_ENV_PROXY": "1"}
     own = {"HOME": str(home), "XDG_CACHE_HOME": str(home), "XDG_DATA_HOME": str(home), "TMPDIR": str(home)}
     return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **QUIET, **proxies, **direct, **own}

@@ -172,6 +172,11 @@ COMPLETION_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
         }.items()
     },
     "two choices": ({"n": 2}, "n"),
+    "one choice said as true": ({"n": True}, "n"),
+    "false said as 0": (
+        {"stream": True, "stream_options": {"include_obfuscation": 0}},
+        "stream_options.include_obfuscation",
+    ),
     "unknown field": ({"best_of": 3}, "best_of"),
     "an engine's own field": ({"top_k": 3}, "top_k"),
     "hot": ({"temperature": 2.1}, "temperature"),
@@ -296,6 +301,15 @@ async def test_a_last_message_longer_than_the_context_is_a_400_streamed_or_not(
 async def test_a_faulty_check_names_its_field(client: httpx.AsyncClient, body: Any, param: str) -> None:
     response = await client.post("/check", json=body)
     assert (response.status_code, error_of(response)["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/chat", "POST"), ("/principles", "GET"), ("/principles/a.b.c", "GET"), ("/principles/search", "POST")],
+)
+async def test_a_405_names_the_methods_of_its_path(client: httpx.AsyncClient, path: str, methods: str) -> None:
+    response = await client.delete(path)
+    assert (response.status_code, response.headers["allow"]) == (405, methods)
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", f"/{CANARY}", 404), ("DELETE", "/chat", 405)])

@@ -105,12 +105,12 @@ def _milliseconds(sample: Sequence[Conversation], *, screen: Screen) -> dict[str
     """Medians over the sample; `head_encoded` is the head where the turn is already encoded, as after the search."""
     if not sample:
         return {}
-    times = {"rules": [_ms(lambda c=c: screen.screen(c, audience=None)) for c in sample]}  # type: ignore[misc]
+    times = {"rules": [_ms(lambda c=c: screen.screen(c, audience=None)) for c in sample]}
     if head := screen.head:
         # The vectors of the sample are remembered by now: what is left is the head's own work.
         for conversation in sample:
             head.highest(conversation)
-        times["head_encoded"] = [_ms(lambda c=c: head.highest(c)) for c in sample]  # type: ignore[misc]
+        times["head_encoded"] = [_ms(lambda c=c: head.highest(c)) for c in sample]
     return {name: round(median(values), 3) for name, values in times.items()}
 
 

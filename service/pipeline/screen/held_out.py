@@ -32,7 +32,7 @@ def held_out(examples: Sequence[Example], weights: Weights, *, screen: Screen) -
             out = np.array([p == part for p in parts])
             learned = fit([e for e, held in zip(examples, out, strict=True) if not held], weights.vectors[~out])
             scores = learned.scores(weights.vectors[out])
-            for position, score in zip(np.flatnonzero(out), scores, strict=True):
+            for position, score in zip(np.flatnonzero(out).tolist(), scores, strict=True):
                 _count(examples[position], fold, rules=rules[position], head=bool(score >= THRESHOLD), into=counts)
     return counts
 

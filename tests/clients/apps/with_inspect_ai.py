@@ -93,7 +93,11 @@ def tools() -> None:
     second = asked(lambda: model().generate([*ASKED, first.message, result], tools=[find_clinic()]))
     assert CLINIC in guarded(second.completion)
     log = evaluate(
-        Task(dataset=[Sample(input=QUESTION, target=CLINIC)], solver=[use_tools(find_clinic()), generate()], scorer=includes()),
+        Task(
+            dataset=[Sample(input=QUESTION, target=CLINIC)],
+            solver=[use_tools(find_clinic()), generate()],
+            scorer=includes(),
+        ),
         model=model(),
         display="none",
         log_dir="logs",

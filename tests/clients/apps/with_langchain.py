@@ -69,9 +69,7 @@ def unsafe() -> str:
 
 
 def embeddings() -> str:
-    encoder = OpenAIEmbeddings(
-        base_url=BASE_URL, api_key=KEY, model="default", check_embedding_ctx_length=False
-    )
+    encoder = OpenAIEmbeddings(base_url=BASE_URL, api_key=KEY, model="default", check_embedding_ctx_length=False)
     assert len(encoder.embed_query("sore throat")) == 384
     return "with `check_embedding_ctx_length=False`: it sends another model's tokens otherwise"
 

@@ -30,7 +30,7 @@ def chat() -> str:
     guarded(reply.message.content)
     guarded(llm.complete(QUESTION).text)
     assert reply.raw.model_extra["clinalign"]["outcome"] == "released"
-    return "the proof is in `raw.model_extra[\"clinalign\"]`"
+    return 'the proof is in `raw.model_extra["clinalign"]`'
 
 
 def streaming() -> None:

@@ -51,7 +51,7 @@ def chat() -> str:
     assert reply.usage.total_tokens == ours["usage"]["total_tokens"]
     assert client.models.retrieve(MODEL).id == MODEL
     assert [model.id for model in client.models.list()] == [MODEL]
-    return "the proof is in `model_extra[\"clinalign\"]`"
+    return 'the proof is in `model_extra["clinalign"]`'
 
 
 def streaming() -> None:

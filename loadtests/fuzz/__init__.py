@@ -1,0 +1,1 @@
+"""Inputs that nobody would write, at everything that reads what others wrote: `python -m loadtests.fuzz`."""
