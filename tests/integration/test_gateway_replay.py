@@ -16,18 +16,9 @@ from service.gateway.desk import Tenants
 from tests.gateway_fakes import BAD, CALM, CHEST, COUGH, FakeDesk, client_of, plays
 
 OPERATOR = Tenants(open_to=Tenant("local", operator=True))
-CODE = (
-    "screen",
-    "scenario",
-    "retrieve",
-    "rubric",
-    "findings",
-    "candidate scores",
-    "round scores",
-    "targets",
-    "acceptance",
-    "release",
-)
+BEFORE_THE_DRAFT = ("screen", "scenario", "retrieve", "rubric")
+ARITHMETIC = ("findings", "candidate scores", "round scores", "targets", "acceptance", "release")
+CODE = (*BEFORE_THE_DRAFT, *ARITHMETIC)
 
 
 def desk(**changes: Any) -> FakeDesk:

@@ -131,16 +131,18 @@ def _head(report: Report, command: str) -> Iterator[str]:
 ```
 
 No model runs here. Drafts, judges that err at known rates, and revisions are drawn by chance (seed
-{report.seed}{chosen}), so that the truth is known, and with it what a rule lets through. A revision *harms* where the true score falls or a
-criterion of weight 7 or more is truly lost; it *helps* where the true score rises and none is lost. The utility of a
-rule is +1 for each helpful revision accepted and -{HARM_COSTS:g} for each harmful one, per revision tried.
+{report.seed}{chosen}), so that the truth is known, and with it what a rule lets through. A revision *harms*
+where the true score falls or a criterion of weight 7 or more is truly lost; it *helps* where the true score
+rises and none is lost. The utility of a rule is +1 for each helpful revision accepted and -{HARM_COSTS:g} for
+each harmful one, per revision tried.
 
-Judges: strong (calls 30 % of what is unmet met, and 11 % of what is met unmet), medium (40 %, 13 %), weak (65 %,
-15 %). Their kappas where three criteria in four are met ({kappas}) are
-those that open models of 120, 20 and 30 (3 active) billion parameters have with physicians. A draft complies with a heavy criterion in 65 %, with a light
-one in 85 %; a revision mends 60 % of what it should and breaks 5 % of the rest; a failed mend reads like a mend in
-20 %; two judges make the same error in 30 %. Rubrics of {", ".join(map(str, SIZES))} criteria, weights as in the
-shipped principles. {report.trials:,} drafts for each of {len(SIZES) * len(PAIRS)} combinations. Intervals are 95 %.
+Judges: strong (calls 30 % of what is unmet met, and 11 % of what is met unmet), medium (40 %, 13 %), weak (65
+%, 15 %). Their kappas where three criteria in four are met ({kappas}) are those that open models of 120, 20 and
+30 (3 active) billion parameters have with physicians. A draft complies with a heavy criterion in 65 %, with a
+light one in 85 %; a revision mends 60 % of what it should and breaks 5 % of the rest; a failed mend reads like
+a mend in 20 %; two judges make the same error in 30 %. Rubrics of {", ".join(map(str, SIZES))} criteria,
+weights as in the shipped principles. {report.trials:,} drafts for each of {len(SIZES) * len(PAIRS)}
+combinations. Intervals are 95 %.
 """
 
 
@@ -187,11 +189,12 @@ def _release(report: Report) -> Iterator[str]:
 
 def _limits() -> Iterator[str]:
     yield """
-**What it can't do.** The rates are set, not measured: put a judge's own in with `--guide` and `--accept`. Errors are
-drawn for each criterion alone, while a real judge's hang together with the subject and the wording. The rule in use is
-chosen for a harm that costs three helps; where it costs less or more, another is better, as the table says. The levels
-are of this world only. Two things hold beyond it: a judge that accepts what it guided forgives its own errors, and
-where judges miss a third of what is unmet, much of what they pass is not right."""
+**What it can't do.** The rates are set, not measured: put a judge's own in with `--guide` and `--accept`.
+Errors are drawn for each criterion alone, while a real judge's hang together with the subject and the wording.
+The rule in use is chosen for a harm that costs three helps; where it costs less or more, another is better, as
+the table says. The levels are of this world only. Two things hold beyond it: a judge that accepts what it
+guided forgives its own errors, and where judges miss a third of what is unmet, much of what they pass is not
+right."""
 
 
 def _share(m: Mean) -> str:
