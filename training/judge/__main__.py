@@ -23,7 +23,6 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     kept = config.folder / "vectors.npz"
     made = mixture(
-        config.shares,
         seed=config.seed,
         data=options.data,
         encoder=options.encoder,

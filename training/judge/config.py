@@ -8,8 +8,23 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """`steps` with a rising `warmup` and a closing `decay`, on texts mixed by `shares`."""
+
+    steps: int
+    warmup: int
+    decay: int
+    learning_rate: float
+    shares: Mapping[str, float]
+
+    def rate(self, step: int) -> float:
+        """The share of the learning rate at a step of the stage."""
+        return max(0.01, min(1.0, (step + 1) / self.warmup, (self.steps - step) / self.decay))
+
+
+@dataclass(frozen=True, slots=True)
 class JudgeRun:
-    """`steps` include `warmup` and the closing `decay`; a step takes batches of up to `tokens` padded tokens.
+    """The stages follow one another; a step takes a batch of up to `tokens` padded tokens.
 
     `apart` layers read answer and claims apart, and the lowest `frozen` ones keep their first weights.
     """
@@ -21,19 +36,28 @@ class JudgeRun:
     frozen: int
     answer_tokens: int
     claim_tokens: int
-    shares: Mapping[str, float]
     medquad: int
-    steps: int
-    warmup: int
-    decay: int
     tokens: int
-    learning_rate: float
     head_learning_rate: float
     weight_decay: float
     check_every: int
     watched: int
     folds: int
+    stages: tuple[Stage, ...]
     raw: Mapping[str, Any]
+
+    @property
+    def steps(self) -> int:
+        """Of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def at(self, step: int) -> tuple[Stage, int]:
+        """The stage of a step, and the step's number in it; the last stage beyond the end."""
+        for stage in self.stages[:-1]:
+            if step < stage.steps:
+                return stage, step
+            step -= stage.steps
+        return self.stages[-1], step
 
     @property
     def folder(self) -> Path:
@@ -52,4 +76,4 @@ def read(path: Path) -> JudgeRun:
     values = {
         key: value for section in ("run", "network", "data", "schedule", "fit") for key, value in raw[section].items()
     }
-    return JudgeRun(raw=raw, **values)
+    return JudgeRun(raw=raw, stages=tuple(Stage(**stage) for stage in raw["stage"]), **values)

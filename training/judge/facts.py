@@ -56,8 +56,8 @@ def told(rng: random.Random, *, held_out: bool = False) -> Group:
         sentences.append(reword(rng, wordings[0], share=0.15))
         yes += [reword(rng, text, share=0.15) for text in wordings[1 : rng.randint(2, 3)]]
         yes += [reword(rng, wordings[0])] if rng.random() < 0.2 else []
-        no += [reword(rng, rng.choice(fact.near), share=0.15)]
-        no += [spoil(rng, rng.choice(wordings))] if rng.random() < 0.35 else []
+        no += [reword(rng, rng.choice(fact.near), share=0.15)] if rng.random() < 0.6 else []
+        no += [spoil(rng, rng.choice(wordings))] if rng.random() < 0.1 else []
     no += [reword(rng, rng.choice(fact.says), share=0.15) for fact in silent[:4]]
     rng.shuffle(sentences)
     return group(rng, " ".join(asides(rng, sentences)), yes, no, "facts")

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from training.dialogues.words import Split
-from training.judge import facts, real, relations, rubric
+from training.judge import facts, real, relations, replies, rubric
 from training.judge.group import Group, Source, kept_back
 
 
@@ -16,14 +16,14 @@ class Mixture:
     """Sources with their shares; `held_out` are the same sources over what is never trained on."""
 
     seed: int
-    shares: Mapping[str, float]
     trained: Mapping[str, Source]
     held_out: Mapping[str, Source]
 
-    def group(self, number: int) -> Group:
-        """Training group `number`."""
+    def group(self, number: int, shares: Mapping[str, float]) -> Group:
+        """Training group `number` of a stage that mixes the sources by these shares; those without texts are left."""
         rng = random.Random(f"{self.seed}/train/{number}")
-        name = rng.choices(list(self.shares), list(self.shares.values()))[0]
+        known = {name: share for name, share in shares.items() if name in self.trained}
+        name = rng.choices(list(known), list(known.values()))[0]
         return _asked(self.trained[name], rng)
 
     def watched(self, each: int) -> list[Group]:
@@ -35,18 +35,18 @@ class Mixture:
         ]
 
 
-def mixture(
-    shares: Mapping[str, float], *, seed: int, data: Path | None, encoder: Path, kept: Path, medquad: int
-) -> Mixture:
-    """The sources that the shares name; without `data` only those of our own writing."""
+def mixture(*, seed: int, data: Path | None, encoder: Path, kept: Path, medquad: int) -> Mixture:
+    """All sources; without `data` only those of our own writing."""
     trained: dict[str, Source] = {
         "relations": relations.related,
         "facts": facts.told,
+        "replies": replies.replied,
         "rubric": partial(rubric.criteria, split=Split.TRAIN),
     }
     held_out: dict[str, Source] = {
         "relations": partial(relations.related, held_out=True),
         "facts": partial(facts.told, held_out=True),
+        "replies": partial(replies.replied, held_out=True),
         "rubric": partial(rubric.criteria, split=Split.HELD_OUT),
     }
     if data is not None:
@@ -55,7 +55,7 @@ def mixture(
         vectors.save()
         for name, texts, make in (("physicians", physicians, real.stated), ("medquad", quotations, real.quoted)):
             trained[name], held_out[name] = _parted(texts, make)
-    return Mixture(seed, {name: share for name, share in shares.items() if name in trained}, trained, held_out)
+    return Mixture(seed, trained, held_out)
 
 
 def _parted(texts: Sequence[real.Text], make: Callable[[Sequence[real.Text]], Source]) -> tuple[Source, Source]:

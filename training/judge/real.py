@@ -131,7 +131,7 @@ def stated(texts: Sequence[Text]) -> Callable[[random.Random], Group]:
             best = int(nearness[at].argmax())
             if best in keep and (nearness[at, best] >= _NEAR or len(keep) == len(text.sentences)):
                 told.append(reword(rng, statement, share=0.25))
-                if rng.random() < 0.3:
+                if rng.random() < 0.08:
                     untold.append(spoil(rng, statement))
             elif best not in keep and nearness[at, best] >= _NEAR and nearness[at, keep].max() < _FAR:
                 untold.append(reword(rng, statement, share=0.25))
@@ -161,7 +161,7 @@ def quoted(texts: Sequence[Text]) -> Callable[[random.Random], Group]:
         told, untold = [], []
         for k in rng.sample(keep, min(len(keep), 5)):
             told.append(_shorter(rng, reword(rng, text.sentences[k], share=0.5)))
-            untold.append(spoil(rng, reword(rng, text.sentences[k], share=0.3)))
+            untold += [spoil(rng, text.sentences[k])] if rng.random() < 0.15 else []
         window = text.vectors[keep]
         others = [(text, k) for k in range(len(text.sentences)) if k not in keep]
         others += [(t, k) for t in by_focus[text.focus] if t is not text for k in range(len(t.sentences))]

@@ -40,10 +40,11 @@ def run(config: JudgeRun, mixture: Mixture, *, progress: bool = True) -> Reader:
         reader.load_state_dict(kept["reader"])
         optimiser.load_state_dict(kept["optimiser"])
         step, drawn = kept["step"], kept["drawn"]
-    watched = [rows_of(tokenizer, g, config) for g in mixture.watched(config.watched)]
+    watched = [(g.origin, *rows_of(tokenizer, g, config)) for g in mixture.watched(config.watched)]
     started, losses = time.monotonic(), []
     while step < config.steps:
-        pool = [rows_of(tokenizer, mixture.group(drawn + at), config) for at in range(_POOL)]
+        shares = config.at(step)[0].shares
+        pool = [rows_of(tokenizer, mixture.group(drawn + at, shares), config) for at in range(_POOL)]
         drawn += _POOL
         for batch in _batches(pool, config.tokens, torch.Generator().manual_seed(drawn)):
             losses.append(_step(reader, optimiser, batch, config, step))
@@ -78,28 +79,31 @@ def rows_of(tokenizer: Tokenizer, made: Group, config: JudgeRun) -> tuple[Row, l
     return pack(answer, claims), [claim.told for claim in made.claims]
 
 
-def check(reader: Reader, watched: Sequence[tuple[Row, list[bool]]]) -> dict[str, float]:
-    """Loss and macro-F1 on what is held out."""
+def check(reader: Reader, watched: Sequence[tuple[str, Row, list[bool]]]) -> dict[str, float]:
+    """Loss and macro-F1 on what is held out, and macro-F1 of each source."""
     reader.eval()
-    pairs: list[tuple[bool, bool]] = []
+    pairs: dict[str, list[tuple[bool, bool]]] = {}
     total = count = 0.0
     with torch.inference_mode():
-        for row in watched:
-            ids, positions, segments, wanted, labels = _tensors([row])
+        for origin, row, told in watched:
+            ids, positions, segments, wanted, labels = _tensors([(row, told)])
             logits = reader(ids, positions, segments, wanted)
             total += functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum").item()
             count += labels.numel()
-            pairs += [(bool(a), bool(b)) for a, b in zip(row[1], (logits[0] > 0).tolist(), strict=True)]
+            said = (logits[0] > 0).tolist()
+            pairs.setdefault(origin, []).extend((a, bool(b)) for a, b in zip(told, said, strict=True))
     reader.train()
-    return {"held_out_loss": total / count, "held_out_macro_f1": macro_f1(pairs), "held_out_claims": count}
+    every = [pair for found in pairs.values() for pair in found]
+    each = {f"f1_{origin}": round(macro_f1(found), 3) for origin, found in pairs.items()}
+    return {"held_out_loss": total / count, "held_out_macro_f1": macro_f1(every), "held_out_claims": count, **each}
 
 
 def _step(reader: Reader, optimiser: torch.optim.Optimizer, batch: Batch, config: JudgeRun, step: int) -> float:
     ids, positions, segments, wanted, labels = batch
     reader.train()
-    rate = min(1.0, (step + 1) / config.warmup, (config.steps - step) / config.decay)
-    for part in optimiser.param_groups:
-        part["lr"] = part["initial"] * max(rate, 0.01)
+    stage, number = config.at(step)
+    for part, highest in zip(optimiser.param_groups, (stage.learning_rate, config.head_learning_rate), strict=True):
+        part["lr"] = highest * stage.rate(number)
     logits = reader(ids, positions, segments, wanted)
     real = labels >= 0
     targets = labels.clamp(min=0) * (1 - 2 * _SMOOTHED) + _SMOOTHED
@@ -136,8 +140,8 @@ def _optimiser(reader: Reader, config: JudgeRun) -> torch.optim.AdamW:
     head = [p for name, p in reader.named_parameters() if name.split(".")[0] in _NEW]
     body = [p for name, p in reader.named_parameters() if p.requires_grad and name.split(".")[0] not in _NEW]
     groups: list[dict[str, Any]] = [
-        {"params": body, "lr": config.learning_rate, "initial": config.learning_rate},
-        {"params": head, "lr": config.head_learning_rate, "initial": config.head_learning_rate},
+        {"params": body, "lr": config.stages[0].learning_rate},
+        {"params": head, "lr": config.head_learning_rate},
     ]
     return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
 
