@@ -116,7 +116,7 @@ def speaks_no_http() -> Fault:
 
     async def play(request: web.Request, _: Said) -> web.StreamResponse:
         if request.transport is not None:
-            request.transport.write(random.Random(1).randbytes(400))  # type: ignore[attr-defined]
+            request.transport.write(random.Random(1).randbytes(400))
             request.transport.close()
         return web.Response()
 
