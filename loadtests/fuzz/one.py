@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["service", "principles_store"], enable_loader_override=False):
+with atheris.instrument_imports(include=["service", "principles_store"], enable_loader_override=False):  # pyright: ignore[reportAttributeAccessIssue] - made when it is loaded
     from loadtests.fuzz.mutate import json_mutator
     from loadtests.fuzz.targets import Target, targets
 

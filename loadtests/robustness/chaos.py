@@ -22,6 +22,7 @@ from loadtests.robustness.sayings import Json, Manner
 CANARY = "zqxwcanary"
 QUESTION = f"I have crushing chest pain and my left arm is numb right now. My name is {CANARY}."
 DEADLINE_MS = 1500
+_PATIENT_MS = 20_000  # for what is to be overcome
 # A model whose every draft passes at once, until it is troubled.
 WELL = Manner(complies=1.0, stubborn=0.0, long=0.0)
 _PATH = "/v1/chat/completions"
@@ -128,7 +129,8 @@ async def row(
         before, made = await _counted(client), len(model.calls)
         fresh = next(t for t in troubles() if t.name == trouble.name)  # a fault that counts begins anew
         async with _troubled(site, fresh):
-            seen.append(await _ask(client, stream=stream, deadline_ms=deadline_ms))
+            waits_ms = deadline_ms if trouble.reason else _PATIENT_MS
+            seen.append(await _ask(client, stream=stream, deadline_ms=waits_ms))
             calls += len(model.calls) - made
             running += await _left(model)
         counted += await _counted(client) - before
@@ -210,7 +212,7 @@ async def _well(client: aiohttp.ClientSession) -> float:
     """Seconds until an answer is released again; the engine's circuit may be open for some."""
     began = time.monotonic()
     async with asyncio.timeout(_WELL_WITHIN_S):
-        while (await _ask(client, stream=False, deadline_ms=20_000)).outcome != "released":  # noqa: ASYNC110 - nobody tells
+        while (await _ask(client, stream=False, deadline_ms=_PATIENT_MS)).outcome != "released":  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.2)
     return time.monotonic() - began
 

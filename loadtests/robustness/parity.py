@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 
@@ -79,7 +80,7 @@ def _between(found: Found, case: Case, pairs: list[Pair]) -> None:
         found.between_routes.append(f"case {case.number} ({case.kind})")
 
 
-def summary(found: Found) -> dict[str, object]:
+def summary(found: Found) -> dict[str, Any]:
     """Counts by kind and route, outcomes, and whatever differed."""
     kinds: dict[str, Counter[str]] = {}
     for pair in found.pairs:

@@ -126,8 +126,9 @@ def chaos(rows: Sequence[Row]) -> str:
 
 `clinalign load chaos`: one gateway as a process with its default settings (failure policy `safe_message`, two retries),
 asked on `/v1/chat/completions` about crushing chest pain, plain and as a stream, while its upstream does what the row
-says. The request's deadline is {DEADLINE_MS} ms, so that a row that waits for it is short; the default is 120 s. Every
-reply is a 200, since clients send a 5xx again; outcome, reason and verdicts are under `clinalign`.
+says. The request's deadline is {DEADLINE_MS} ms, so that a row that waits for it is short, and 20 s where the
+trouble is overcome; the default is 120 s. Every reply is a 200, since clients send a 5xx again; outcome, reason and
+verdicts are under `clinalign`.
 
 *duty*: the answer begins with what the person must do now. *calls*: upstream calls of the two requests, retries
 included. *left*: those that still ran a second after the reply. *words*: the patient's words (a canary) in the log, the

@@ -12,7 +12,7 @@ _numbers = itertools.count()
 _QUESTION = {"role": "user", "content": "I have had a cough for three days."}
 
 
-@schemathesis.hook
+@schemathesis.hook  # type: ignore[untyped-decorator, unused-ignore]
 def before_call(_: Any, case: Any, **__: Any) -> None:
     """A fresh Idempotency-Key, since a key that was sent with another body is a 409; and a question at the end.
 

@@ -48,7 +48,15 @@ def run(*, cases: int, phases: str = "coverage,fuzzing") -> Tried:
     began = time.monotonic()
     with _gateway() as address, tempfile.TemporaryDirectory() as folder:
         events = Path(folder) / "events.ndjson"
-        command = [COMMAND, "--config-file", _SETTINGS, "run", f"{address}/openapi.json", "--phases", phases]
+        command: list[str | Path] = [
+            COMMAND,
+            "--config-file",
+            _SETTINGS,
+            "run",
+            f"{address}/openapi.json",
+            "--phases",
+            phases,
+        ]
         command += ["-n", str(max(1, cases // _WITH_BODY)), "--seed", "7"]
         command += ["--report", "ndjson", "--report-ndjson-path", str(events)]
         done = subprocess.run(  # noqa: S603 - the one of our own environment

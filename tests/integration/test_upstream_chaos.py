@@ -21,7 +21,6 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 @pytest.mark.parametrize("trouble", troubles(), ids=lambda trouble: trouble.name.replace(" ", "-"))
 async def test_trouble_upstream_becomes_the_policy_and_the_duty_stands(gateway: Gateway, trouble: Trouble) -> None:
-    waits = 5_000 if trouble.reason is None else DEADLINE_MS
-    found = await row(gateway.client, gateway.site, trouble, log=gateway.log, deadline_ms=waits)
+    found = await row(gateway.client, gateway.site, trouble, log=gateway.log, deadline_ms=DEADLINE_MS)
     assert gateway.log
     assert not faults_of(found)

@@ -1,0 +1,17 @@
+"""More requests at once than a gateway holds, against it as a process: each is answered, and memory stays bounded."""
+
+from loadtests.robustness.flood import flood
+from tests.shipped_store import needs_encoder
+
+HELD = 4 + 128  # places and the default queue
+MOST_GROWTH_MB = 60
+
+
+@needs_encoder
+async def test_of_more_requests_than_it_holds_each_is_answered_or_told_when_to_come_again() -> None:
+    found = await flood(count=200, progress=lambda _: None)
+    assert found.dropped == found.without_retry_after == 0
+    assert set(found.statuses) == {200, 503}
+    assert found.statuses[200] >= HELD
+    assert found.outcomes["released"] >= HELD
+    assert found.most_mb - found.before_mb < MOST_GROWTH_MB
