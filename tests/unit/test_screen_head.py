@@ -58,11 +58,10 @@ def test_a_danger_of_the_first_turn_still_counts_in_the_fifth() -> None:
 
 
 def test_examples_that_do_not_agree_leave_the_danger_without_a_name() -> None:
-    seen = head_of().highest(asked("lantern glows strangely copper kettle whistles"))
+    weights = head_of().weights
 
-    assert seen is not None
-    assert seen.family in {GENERAL, "torsion", "burns"}
-    assert head_of().weights.family(np.zeros(64, dtype=np.float32)) == GENERAL
+    assert weights.family(WordEncoder().encode_one("lantern glows")) == "torsion"
+    assert weights.family(np.zeros(64, dtype=np.float32)) == GENERAL
 
 
 def test_a_language_that_the_encoder_does_not_read_is_left_to_the_rules() -> None:

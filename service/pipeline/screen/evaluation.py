@@ -16,7 +16,7 @@ from service.pipeline.screen.held_out import held_out
 from service.pipeline.screen.rows import EMERGENT, Fold, each_row
 from service.pipeline.screen.tuning import Point, curve, read_tuning
 
-_STEPS: Final = tuple(step / 50 for step in range(-30, 46))
+_STEPS: Final = tuple(step / 50 for step in range(-25, 51))
 _TIMED: Final = 40
 
 

@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 
 from service.domain.assessment import Span
 from service.domain.conversation import Conversation
-from service.pipeline.screen.language import OTHER, language_of
+from service.pipeline.screen.language import may_be_english
 from service.pipeline.screen.windows import Window, windows_of
 
 # Chosen on the examples by groups held out and on the tuning fold; see docs/decisions/a-head-beside-the-rules.md.
-THRESHOLD: Final = 0.15
+THRESHOLD: Final = 0.0
 GENERAL: Final = "emergency"  # the family of what is dangerous and cannot be named
 _NEAREST: Final = 7
-_AGREED: Final = 0.5  # share of the nearest examples' weight that a family needs to be named
-_READ: Final = frozenset({"en", OTHER})  # a few English terms without a common word among them are `other`
+_AGREED: Final = 0.5  # share of the nearest examples' weight that a family needs more than to be named
 
 Vectors = NDArray[np.float32]
 
@@ -65,7 +64,7 @@ class Weights:
         nearest = np.argsort(-near)[:_NEAREST]
         votes = np.bincount(self.codes[dangers[nearest]], weights=near[nearest], minlength=len(self.families))
         best = int(votes.argmax())
-        return self.families[best] if votes[best] >= _AGREED * votes.sum() else GENERAL
+        return self.families[best] if votes[best] > _AGREED * votes.sum() else GENERAL
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -85,8 +84,8 @@ class Head:
 
         Of a whole turn and its sentences, a sentence is taken as evidence wherever it reaches the threshold too.
         """
-        languages = {m: language_of(turn.content) for m, turn in enumerate(conversation.messages)}
-        windows = [w for w in windows_of(conversation) if languages[w.span.message] in _READ]
+        readable = {m for m, turn in enumerate(conversation.messages) if may_be_english(turn.content)}
+        windows = [w for w in windows_of(conversation) if w.span.message in readable]
         if not windows:
             return None
         vectors = np.stack([self.encoder.recall(window.text) for window in windows])

@@ -88,6 +88,17 @@ def read_as_english(texts: Sequence[str]) -> bool:
     return scores["en"] > 0 and scores["en"] == max(scores.values())
 
 
+def may_be_english(text: str) -> bool:
+    """Whether an encoder of English may read the text: in Latin script, and not clearly in another language.
+
+    A few words of English often hold one that is common elsewhere (`no`, `me`), so one alone tells nothing.
+    """
+    language = language_of(text)
+    if language in {"en", OTHER}:
+        return True
+    return language in LATIN and _scores(words_in(text[:_ENOUGH]).texts)[language] <= 1
+
+
 def _latin_language(text: str) -> str:
     texts = words_in(text.replace("'", " ").replace("\u2019", " ")).texts
     scores = _scores(texts)
