@@ -48,13 +48,16 @@ def evaluate(
     checkpoint: Checkpoint = _CHECKPOINT,
     dialogues: Annotated[int, typer.Option(min=1, help="Held-out dialogues of each kind.")] = 200,
     seed: Annotated[int, typer.Option(help="Which dialogues.")] = 7,
+    questions: Annotated[
+        Path | None, typer.Option(help="JSONL of real questions to ask too.", exists=True, dir_okay=False)
+    ] = None,
     write: Annotated[bool, typer.Option(help="Write the figures, the model card and the manifest anew.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure a checkpoint on held-out dialogues, served by llama.cpp."""
     from training import evaluate_checkpoint, model_card  # noqa: PLC0415 - llama.cpp
 
-    figures = evaluate_checkpoint.evaluate(checkpoint, dialogues=dialogues, seed=seed)
+    figures = evaluate_checkpoint.evaluate(checkpoint, dialogues=dialogues, seed=seed, questions=questions)
     if write:
         model_card.publish(checkpoint, figures)
     _say(figures, as_json=as_json)

@@ -13,7 +13,7 @@ from typing import Any
 from service.domain.answer import Candidate
 from service.domain.conversation import Message, Role
 from service.prompts import edits, rewrite, verdict
-from training import gguf
+from training import gguf, real_questions
 from training.dialogues import drafts, library
 from training.dialogues.branches import YES, Branch
 from training.dialogues.dialogue import Dialogue, Judged, Source
@@ -21,14 +21,18 @@ from training.dialogues.drafts import WEAKENED
 from training.dialogues.words import Split
 from training.intervals import Share, macro_f1, share
 from training.llama import Llama
+from training.on_topic import on_topic
 
 _REPLY_TOKENS = 320
 # What a careless answer would get wrong about this very person.
 _COPIED = ("symptom", "medicine", "dose", "reading", "duration", "age")
 
 
-def evaluate(checkpoint: Path, *, dialogues: int, seed: int) -> dict[str, Any]:
-    """Figures of `dialogues` held-out dialogues, and of as many on principles that training never saw."""
+def evaluate(checkpoint: Path, *, dialogues: int, seed: int, questions: Path | None = None) -> dict[str, Any]:
+    """Figures of `dialogues` held-out dialogues, and of as many on principles that training never saw.
+
+    `questions` is a file of real questions, of which the first are asked with the principles that the store finds.
+    """
     everything = library.load()
     kept = [p for p in everything.principles if p.is_held_out]
     with tempfile.TemporaryDirectory() as scratch:
@@ -41,6 +45,8 @@ def evaluate(checkpoint: Path, *, dialogues: int, seed: int) -> dict[str, Any]:
             )
             for name, principles in (("trained_principles", everything.trained), ("held_out_principles", kept))
         }
+        if questions:
+            figures["real_questions"] = real_questions.figures(model, questions, library=everything)
     return {
         "gguf_sha256": digest,
         "seed": seed,
@@ -54,8 +60,10 @@ def evaluate(checkpoint: Path, *, dialogues: int, seed: int) -> dict[str, Any]:
 class Outcome:
     """What was measured on one dialogue. Lists hold one entry a case."""
 
+    quoted: list[bool]
     copied: list[bool]
     drafted: list[bool]
+    on_topic: list[bool]
     verdicts: list[tuple[bool, bool | None, bool]]
     own: list[tuple[bool, bool | None, bool]]
     readable: list[bool]
@@ -71,6 +79,8 @@ def _figures(model: Llama, source: Source, count: int) -> dict[str, Any]:
     return {
         "dialogues": count,
         "draft_repeats_every_word_of_the_person": _all(o.copied for o in outcomes),
+        "draft_says_the_question_back": _all(o.quoted for o in outcomes),
+        "draft_sentence_is_on_topic": _all(o.on_topic for o in outcomes),
         "draft_does_a_wanted_criterion": _all(o.drafted for o in outcomes),
         "draft_words_median": words[len(words) // 2] if words else None,
         "verdicts": _verdicts(cases),
@@ -95,13 +105,18 @@ def _verdicts(cases: Sequence[tuple[bool, bool | None, bool]]) -> dict[str, Any]
 
 
 def _outcome(model: Llama, dialogue: Dialogue) -> Outcome:
+    scene = dialogue.setting.scene
     written = model.reply(dialogue.setting.prompt, most=_REPLY_TOKENS)
-    found = Outcome([], [], [], [], [], [], [], [len(written.split())])
-    expected = [text for slot, text in drafts.said_back(dialogue.setting.scene).items() if slot in _COPIED]
-    if expected and not dialogue.setting.scene.fixed:
-        found.copied.append(all(_repeats(written, text) for text in expected))
-    if not dialogue.setting.scene.fixed:
+    found = Outcome([], [], [], [], [], [], [], [], [], [len(written.split())])
+    if not scene.fixed:
+        expected = [text for slot, text in scene.values.items() if slot in _COPIED]
+        found.quoted.append(f'"{scene.quote}"' in written)
+        if expected:
+            found.copied.append(all(text in written for text in expected))
         found.drafted.extend(_does(written, dialogue, criterion) for criterion in _wanted_of_topic(dialogue))
+        found.on_topic.extend(
+            on_topic(written, [e for p in dialogue.setting.guide for e in p.exemplars], found=scene.found)
+        )
         if not dialogue.setting.duty:  # a duty's words may do what no wording of ours says
             found.own.extend(_judged_own(model, dialogue, written))
     for answer in dialogue.answers:
@@ -121,7 +136,8 @@ def _judged_own(model: Llama, dialogue: Dialogue, written: str) -> Iterator[tupl
 
 
 def _wanted_of_topic(dialogue: Dialogue) -> list[str]:
-    return [e.criterion.id for e in dialogue.setting.topic.exemplars if e.wanted]
+    """What a draft can do for the topic."""
+    return [e.criterion.id for e in dialogue.setting.topic.sayable]
 
 
 def _judge(model: Llama, dialogue: Dialogue, answer: Judged, branch: Branch, found: Outcome) -> None:
@@ -150,7 +166,7 @@ def _edited(body: str, reply: str) -> str | None:
 def _meets(body: str, dialogue: Dialogue, target: str) -> bool:
     """Whether the body complies with a target: a wanted thing is done, a forbidden one is not."""
     if target == WEAKENED.id:
-        return not any(text in body for text in drafts.wordings(drafts.WEAKENER, dialogue.setting.scene))
+        return not any(text in body for text in drafts.WEAKENER.does)
     exemplar = next(e for p in dialogue.setting.guide for e in p.exemplars if e.criterion.id == target)
     return _does(body, dialogue, target) is exemplar.wanted
 
@@ -158,9 +174,4 @@ def _meets(body: str, dialogue: Dialogue, target: str) -> bool:
 def _does(body: str, dialogue: Dialogue, criterion: str) -> bool:
     """Whether one of the known wordings stands in the body."""
     exemplar = next(e for p in dialogue.setting.guide for e in p.exemplars if e.criterion.id == criterion)
-    return any(text in body for text in drafts.wordings(exemplar, dialogue.setting.scene))
-
-
-def _repeats(written: str, text: str) -> bool:
-    """To the letter, but that a sentence's first letter may be a capital."""
-    return text in written or text[:1].upper() + text[1:] in written
+    return any(text in body for text in exemplar.does)

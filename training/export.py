@@ -19,7 +19,7 @@ LARGEST_MB = 30
 
 
 def export(config: RunConfig, out: Path) -> dict[str, Any]:
-    """Writes the checkpoint to `out` and returns its manifest; the model card is written after evaluation.
+    """Writes the run's best weights to `out` and returns the manifest; the model card is written after evaluation.
 
     Raises:
         ValueError: the weights are larger than the checkpoint may be.
@@ -28,12 +28,12 @@ def export(config: RunConfig, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     for stale in ("README.md", "evaluation.json"):
         (out / stale).unlink(missing_ok=True)
-    state = torch.load(config.folder / "state.pt", weights_only=True)
+    state = torch.load(config.folder / "best.pt", weights_only=True)
     tokenizer = Tokenizer.from_file(str(config.folder / "tokenizer.json"))
     special = {text: tokenizer.token_to_id(text) for text in SPECIAL}
     network = sft.model(config.shape, special)
-    for parameter, master in zip(network.parameters(), state["masters"], strict=True):
-        parameter.data.copy_(master)
+    network.load_state_dict(state["model"])
+    network.bfloat16()
     tied = {name: value.contiguous() for name, value in network.state_dict().items() if name != "lm_head.weight"}
     save_file(tied, out / "model.safetensors", metadata={"format": "pt"})
     (out / "model.safetensors").chmod(0o644)
@@ -52,10 +52,10 @@ def export(config: RunConfig, out: Path) -> dict[str, Any]:
     if size > LARGEST_MB:
         raise ValueError(f"{out}: the weights take {size:.1f} MB, more than {LARGEST_MB}")
     parameters = sum(p.numel() for p in network.parameters())
-    return manifest.seal(out, _facts(config, steps=state["step"], parameters=parameters))
+    return manifest.seal(out, _facts(config, steps=state["step"], parameters=parameters, score=state["score"]))
 
 
-def _facts(config: RunConfig, *, steps: int, parameters: int) -> dict[str, Any]:
+def _facts(config: RunConfig, *, steps: int, parameters: int, score: float) -> dict[str, Any]:
     return {
         "name": "clinalign-demo",
         "demonstration": True,
@@ -63,7 +63,8 @@ def _facts(config: RunConfig, *, steps: int, parameters: int) -> dict[str, Any]:
         "parameters": parameters,
         "run": config.raw,
         "steps": steps,
-        "tokens": _tokens(config),
+        "tokens": _tokens(config, steps=steps),
+        "held_out_score": score,
         "git_revision": _revision(),
         "data": {
             folder: _digest_of(folder)
@@ -78,11 +79,11 @@ def _facts(config: RunConfig, *, steps: int, parameters: int) -> dict[str, Any]:
     }
 
 
-def _tokens(config: RunConfig) -> int:
-    """Tokens that passed through the model, by the run's log: every line counts its ten steps."""
+def _tokens(config: RunConfig, *, steps: int) -> int:
+    """Tokens that passed through the model in so many steps, by the run's log: every line counts its ten steps."""
     lines = (config.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    steps = {row["step"]: row.get("tokens", 0) for row in map(json.loads, lines) if row["kind"] == "train"}
-    return sum(steps.values())
+    passed = {row["step"]: row["tokens"] for row in map(json.loads, lines) if row["kind"] == "train"}
+    return sum(tokens for step, tokens in passed.items() if step <= steps)
 
 
 def _revision() -> str:

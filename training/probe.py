@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,12 +15,12 @@ from training.trees import Tree, plant
 
 
 def _learning(config: RunConfig, tokenizer: Tokenizer) -> dict[str, object]:
-    """How far the packed forward lies from the plain one, and whether a step on one tree lowers its loss."""
+    """How far the packed forward lies from the plain one."""
     torch.manual_seed(0)
     special = {text: tokenizer.token_to_id(text) for text in sft.SPECIAL}
-    network = sft.model(config.shape, special).float()
+    network = sft.model(config.shape, special)
     tree = plant(sft.source(config, Split.TRAIN).dialogue(1), tokenizer, limit=config.tree_tokens)
-    blocks = [replace(block, bias=block.bias.float()) for block in sft.blocks_of([tree])]
+    blocks = sft.blocks_of([tree])
     with torch.no_grad():
         packed = sft.hidden_states(network, [tree], blocks)
         network.set_attn_implementation("sdpa")

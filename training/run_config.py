@@ -22,23 +22,33 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """`steps` include `warmup` and the closing `decay`; a step takes `trees` dialogues on each of `workers` processes.
+    """`steps` include `warmup` and the closing `decay`; in the first `copying_steps` copying alone is drilled.
 
-    `tree_tokens` is the longest tree. Each process adds `drills` drills in copying to a step.
+    A step takes `trees` whole dialogues of at most `tree_tokens`, `grafts` drafts without their prompt, and
+    `echoes`, `drills` and `associations`; echoes and drills `copying_drills` times as many where they stand alone.
+    `start` is the folder of an earlier edition to go on from, empty for none.
+    `rivals` is the number of tokens that a wanted one is told from.
     """
 
     name: str
     seed: int
+    threads: int
+    start: str
+    start_sha256: str
     shape: Shape
     tokenizer_dialogues: int
-    steps: int
-    warmup: int
-    decay: int
-    workers: int
     trees: int
     tree_tokens: int
+    grafts: int
+    echoes: int
     drills: int
     associations: int
+    steps: int
+    copying_steps: int
+    copying_drills: int
+    warmup: int
+    decay: int
+    rivals: int
     learning_rate: float
     weight_decay: float
     clip: float

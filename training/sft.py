@@ -1,12 +1,12 @@
-"""Supervised training of the small checkpoint: one TOML in, a resumable state and a log of losses out.
+"""Supervised training of the small checkpoint: one TOML in, a resumable state, the best weights and a log out.
 
-Each worker is a process of one thread that makes its own dialogues; gradients are averaged after each step. Weights are
-bfloat16 copies of float32 masters. Matrices are trained with Muon, the rest with AdamW. A stopped run goes on from its
-state.
+One process, float32: a CPU without bfloat16 instructions is eight times slower in it. Muon trains matrices, AdamW the
+rest. A run first learns to copy from short drills, then the stages from whole dialogues. Every so often it
+is checked on held-out words, and the best weights are kept. A stopped run goes on from its state.
 """
 
 import json
-import os
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -15,40 +15,58 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 from transformers import AttentionInterface, Qwen3Config, Qwen3ForCausalLM
 
+from training import gguf
 from training import tokenizer as bpe
 from training.chatml import END, PAD, SPECIAL
 from training.dialogues import library
 from training.dialogues.dialogue import Source
 from training.dialogues.words import Split
+from training.muon import Muon
 from training.run_config import RunConfig, Shape
-from training.trees import STAGES, Tree, association, drill, plant
+from training.trees import STAGES, Tree, association, drill, echo, graft, plant
 
-# Trees are made in pools of this many steps and sorted by length, so that workers wait little for one another.
-_POOL = 4
-_CHECK_TREES = 48
 # Added to the score of what a token must not see.
 _HIDDEN = -1e4
+# Queries and keys start longer than the norm leaves them: at length 1 no score exceeds 8, too little to pick one token
+# among hundreds, which is what copying does.
+_SHARPNESS = 1.4
+_CHECK_DIALOGUES, _CHECK_ECHOES = 10, 40
 
 
 def run(config: RunConfig, *, progress: bool = True) -> None:
     """Trains to the configured number of steps, from the last state where there is one."""
+    torch.set_num_threads(config.threads)
+    tokenizer = _tokenizer(config)
+    learner = Learner(config, tokenizer)
+    state = config.folder / "state.pt"
+    start = learner.load(state) if state.exists() else 0
+    log = Log(config.folder / "log.jsonl", prints=progress)
+    for number, trees in zip(range(start, config.steps), batches(config, tokenizer, start=start), strict=False):
+        log.train(number, learner.step(number, trees))
+        if (number + 1) % config.check_every == 0 or number + 1 == config.steps:
+            report = check(learner.model, config, tokenizer)
+            log.check(number, report)
+            learner.keep_if_best(report, number)
+        if (number + 1) % config.save_every == 0 or number + 1 == config.steps:
+            learner.save(state, number + 1)
+
+
+def _tokenizer(config: RunConfig) -> Tokenizer:
+    """The run's own, trained where it is not there yet."""
     config.folder.mkdir(parents=True, exist_ok=True)
     path = config.folder / "tokenizer.json"
-    if not path.exists():
-        trained = bpe.train(
-            source(config, Split.TRAIN), vocabulary=config.shape.vocabulary, dialogues=config.tokenizer_dialogues
-        )
-        trained.save(str(path))
-    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    os.environ.setdefault("MASTER_PORT", "29511")
-    mp.spawn(_worker, args=(config, progress), nprocs=config.workers)
+    if not path.exists() and config.start:
+        path.write_bytes((Path(config.start) / path.name).read_bytes())
+    elif not path.exists():
+        dialogues = source(config, Split.TRAIN)
+        bpe.train(dialogues, vocabulary=config.shape.vocabulary, dialogues=config.tokenizer_dialogues).save(str(path))
+    return Tokenizer.from_file(str(path))
 
 
 def source(config: RunConfig, split: Split) -> Source:
@@ -58,7 +76,7 @@ def source(config: RunConfig, split: Split) -> Source:
 
 
 def model(shape: Shape, special: dict[str, int]) -> Qwen3ForCausalLM:
-    """A new Qwen3 of the shape, in bfloat16."""
+    """A new Qwen3 of the shape, in float32."""
     config = Qwen3Config(
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
@@ -75,10 +93,27 @@ def model(shape: Shape, special: dict[str, int]) -> Qwen3ForCausalLM:
         attn_implementation="tree",
     )
     made = Qwen3ForCausalLM(config)
-    frequencies = made.model.rotary_emb.inv_freq.clone()
-    made.bfloat16()
-    made.model.rotary_emb.inv_freq = frequencies  # positions need float32; bfloat16() rounds buffers too
+    for layer in made.model.layers:
+        torch.nn.init.constant_(layer.self_attn.q_norm.weight, _SHARPNESS)
+        torch.nn.init.constant_(layer.self_attn.k_norm.weight, _SHARPNESS)
     return made
+
+
+def start_from(path: Path, network: Qwen3ForCausalLM, *, sha256: str) -> None:
+    """Sets the weights to an earlier edition's. Where the feed-forward has grown, what is new adds nothing at first.
+
+    Raises:
+        ValueError: the file is not the one that the run names.
+
+    """
+    if (found := gguf.sha256(path)) != sha256:
+        raise ValueError(f"{path}: its digest is {found}, and the run names {sha256}")
+    with torch.no_grad():
+        for name, old in load_file(path).items():
+            new = network.get_parameter(name)
+            if name.endswith("down_proj.weight"):
+                new.zero_()
+            new[tuple(slice(size) for size in old.shape)] = old.float()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,81 +139,83 @@ def _attention(
     """Attention over [1, heads, tokens, width], block by block: a third of the work of one mask over all tokens."""
     shared = query.shape[1] // key.shape[1]
     sizes = [block.size for block in blocks]
-    queries = query[0].split(sizes, 1)
-    keys, values = (x[0].repeat_interleave(shared, 0).split(sizes, 1) for x in (key, value))
+    queries = query.split(sizes, 2)
+    keys, values = (x.repeat_interleave(shared, 1).split(sizes, 2) for x in (key, value))
     mixed = []
     for at, block in enumerate(blocks):
         seen = [at] if block.root < 0 else [block.root, at]
-        bias = block.bias.expand(query.shape[1], *block.bias.shape)
-        own, theirs = torch.cat([keys[i] for i in seen], 1), torch.cat([values[i] for i in seen], 1)
-        scores = torch.baddbmm(bias, queries[at], own.transpose(1, 2), alpha=scaling)
-        mixed.append(torch.softmax(scores, -1) @ theirs)
-    return torch.cat(mixed, 1).transpose(0, 1)[None], None
+        own, theirs = torch.cat([keys[i] for i in seen], 2), torch.cat([values[i] for i in seen], 2)
+        mixed.append(
+            functional.scaled_dot_product_attention(queries[at], own, theirs, attn_mask=block.bias, scale=scaling)
+        )
+    return torch.cat(mixed, 2).transpose(1, 2), None
 
 
 AttentionInterface.register("tree", _attention)
 
 
 class Learner:
-    """The model with its float32 masters and optimisers."""
+    """The model with its optimisers, and the best score so far."""
 
     def __init__(self, config: RunConfig, tokenizer: Tokenizer) -> None:
         torch.manual_seed(config.seed)
-        special = {text: tokenizer.token_to_id(text) for text in SPECIAL}
         self.config = config
-        self.model = model(config.shape, special)
-        self.parameters = list(self.model.parameters())
-        self.masters = [p.detach().float().clone() for p in self.parameters]
-        named = dict(zip((name for name, _ in self.model.named_parameters()), self.masters, strict=True))
+        self.model = model(config.shape, {text: tokenizer.token_to_id(text) for text in SPECIAL})
+        if config.start:
+            start_from(Path(config.start) / "model.safetensors", self.model, sha256=config.start_sha256)
+        named = dict(self.model.named_parameters())
         matrices = [p for name, p in named.items() if p.ndim == 2 and "embed" not in name]
         rest = [p for name, p in named.items() if p.ndim != 2 or "embed" in name]
-        rate, decay = config.learning_rate, config.weight_decay
+        rate = config.learning_rate
         self.optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+            Muon(matrices, lr=rate, weight_decay=config.weight_decay),
             torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
         ]
+        self.best = -math.inf
 
     def step(self, number: int, trees: list[Tree]) -> Tensor:
-        """One step on this worker's trees; returns summed loss and weight of each stage, and tokens."""
-        total, report = losses(self.model, trees)
+        """One step; returns summed loss, hits and count of each stage, and tokens."""
+        chance = torch.Generator().manual_seed(self.config.seed * 1_000_003 + number)
+        total, report = losses(self.model, trees, rivals=self.config.rivals, chance=chance)
         total.backward()
-        self._average()
-        torch.nn.utils.clip_grad_norm_(self.masters, self.config.clip)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = self.config.learning_rate * schedule(self.config, number)
             optimiser.step()
-        with torch.no_grad():
-            for parameter, master in zip(self.parameters, self.masters, strict=True):
-                parameter.copy_(master)
-                parameter.grad = None
+            optimiser.zero_grad()
         return report
 
-    def _average(self) -> None:
-        """The mean gradient of all workers, in float32, on the masters."""
-        flat = torch.cat([p.grad.float().flatten() for p in self.parameters if p.grad is not None])
-        dist.all_reduce(flat)
-        flat /= self.config.workers
-        pieces = flat.split([m.numel() for m in self.masters])
-        for master, piece in zip(self.masters, pieces, strict=True):
-            master.grad = piece.view_as(master)
+    def keep_if_best(self, report: dict[str, float], number: int) -> None:
+        """Writes the weights where the held-out score is the best so far."""
+        if report["score"] > self.best:
+            self.best = report["score"]
+            state = {"step": number + 1, "score": self.best, "model": self.model.state_dict()}
+            _write(state, self.config.folder / "best.pt")
 
     def save(self, path: Path, number: int) -> None:
         """Writes the state, whole or not at all."""
-        state = {"step": number, "masters": self.masters, "optimisers": [o.state_dict() for o in self.optimisers]}
-        torch.save(state, path.with_suffix(".partial"))
-        path.with_suffix(".partial").replace(path)
+        state = {
+            "step": number,
+            "best": self.best,
+            "model": self.model.state_dict(),
+            "optimisers": [o.state_dict() for o in self.optimisers],
+        }
+        _write(state, path)
 
     def load(self, path: Path) -> int:
         """Reads the state; returns the number of steps done."""
         state = torch.load(path, weights_only=True)
-        with torch.no_grad():
-            for parameter, master, saved in zip(self.parameters, self.masters, state["masters"], strict=True):
-                master.copy_(saved)
-                parameter.copy_(saved)
+        self.model.load_state_dict(state["model"])
         for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(saved)
+        self.best = float(state["best"])
         return int(state["step"])
+
+
+def _write(state: dict[str, object], path: Path) -> None:
+    torch.save(state, path.with_suffix(".partial"))
+    path.with_suffix(".partial").replace(path)
 
 
 def schedule(config: RunConfig, number: int) -> float:
@@ -188,19 +225,39 @@ def schedule(config: RunConfig, number: int) -> float:
     return min(1.0, max(0.02, (config.steps - number) / config.decay))
 
 
-def losses(network: Qwen3ForCausalLM, trees: list[Tree]) -> tuple[Tensor, Tensor]:
-    """The weighted mean loss, and [stage: loss, right, count ...; tokens] for the log."""
-    hidden = hidden_states(network, trees, blocks_of(trees))
+def losses(
+    network: Qwen3ForCausalLM, trees: list[Tree], *, rivals: int = 0, chance: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """The weighted mean loss, and [stage: loss, right, count ...; tokens] for the log.
+
+    With `rivals`, a token is told from that many random others and from all that are wanted in the batch, rather than
+    from the whole vocabulary; the random ones count for those that were left out.
+    """
     before, wanted, weight, stage = _targets(trees)
-    logits = network.lm_head(hidden[before]).float()
-    each = functional.cross_entropy(logits, wanted, reduction="none")
+    hidden = hidden_states(network, trees, blocks_of(trees))[before]
+    logits, place = _scores(network, hidden, wanted, rivals=rivals, chance=chance)
+    each = functional.cross_entropy(logits, place, reduction="none")
+    right = logits.argmax(-1) == place
     report = torch.zeros(3 * len(STAGES) + 1, dtype=torch.float64)
-    right = logits.argmax(-1) == wanted
     for at in range(len(STAGES)):
         mine = stage == at
         report[3 * at : 3 * at + 3] = torch.stack([each.detach()[mine].sum(), right[mine].sum(), mine.sum()])
     report[-1] = sum(len(tree.ids) for tree in trees)
     return (each * weight).sum() / weight.sum(), report
+
+
+def _scores(
+    network: Qwen3ForCausalLM, hidden: Tensor, wanted: Tensor, *, rivals: int, chance: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """Scores of candidates, and the place of each wanted token among them."""
+    table = network.lm_head.weight
+    if not rivals:
+        return hidden @ table.T, wanted
+    drawn = torch.randint(len(table), (rivals,), generator=chance)
+    candidates = torch.cat([wanted, drawn]).unique()
+    stands_for = torch.full((len(table),), math.log(len(table) / rivals))
+    stands_for[wanted] = 0.0
+    return hidden @ table[candidates].T + stands_for[candidates], torch.searchsorted(candidates, wanted)
 
 
 def hidden_states(network: Qwen3ForCausalLM, trees: list[Tree], blocks: list[Block]) -> Tensor:
@@ -225,7 +282,7 @@ def blocks_of(trees: list[Tree]) -> list[Block]:
         for start, end, visible in tree.blocks():
             bias = np.zeros((end - start, reach + end - start), dtype=np.float32)
             bias[:, reach:][~visible] = _HIDDEN
-            found.append(Block(end - start, root, torch.from_numpy(bias).bfloat16()))
+            found.append(Block(end - start, root, torch.from_numpy(bias)))
             if root < 0:
                 root, reach = len(found) - 1, end
     return found
@@ -250,65 +307,65 @@ def _targets(trees: list[Tree]) -> tuple[Tensor, ...]:
     return tuple(torch.from_numpy(np.concatenate(column)) for column in found)
 
 
-def batches(
-    config: RunConfig, tokenizer: Tokenizer, dialogues: Source, *, rank: int, start: int
-) -> Iterator[list[Tree]]:
-    """The worker's trees from step `start` on: the same for the same seed, wherever the run was stopped."""
+def batches(config: RunConfig, tokenizer: Tokenizer, *, start: int) -> Iterator[list[Tree]]:
+    """The trees of every step from `start` on: the same for the same seed, wherever the run was stopped."""
+    dialogues = source(config, Split.TRAIN)
     number = start
     while True:
-        pool, inside = divmod(number, _POOL)
-        size = _POOL * config.trees
-        first = (pool * config.workers + rank) * size
-        trees = [plant(dialogues.dialogue(n), tokenizer, limit=config.tree_tokens) for n in range(first, first + size)]
-        trees.sort(key=lambda tree: len(tree.ids))
-        for at in range(inside, _POOL):
-            rng = random.Random(f"{config.seed}/drill/{rank}/{number}")
-            drills = [drill(rng, vocabulary=config.shape.vocabulary) for _ in range(config.drills)]
-            pairs = [(e, p.statement) for p in dialogues.library.trained for e in p.exemplars]
-            drawn = rng.sample(pairs, config.associations)
-            drills += [association(rng, exemplar, statement, tokenizer=tokenizer) for exemplar, statement in drawn]
-            yield [*trees[at * config.trees : (at + 1) * config.trees], *drills]
-            number += 1
-
-
-def _worker(rank: int, config: RunConfig, progress: bool) -> None:  # noqa: FBT001 - spawn passes by position
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo", rank=rank, world_size=config.workers)
-    tokenizer = Tokenizer.from_file(str(config.folder / "tokenizer.json"))
-    learner = Learner(config, tokenizer)
-    state = config.folder / "state.pt"
-    start = learner.load(state) if state.exists() else 0
-    dist.barrier()
-    log = Log(config.folder / "log.jsonl", writes=rank == 0, prints=progress)
-    stream = batches(config, tokenizer, source(config, Split.TRAIN), rank=rank, start=start)
-    for number in range(start, config.steps):
-        report = learner.step(number, next(stream))
-        dist.all_reduce(report)
-        log.train(number, report)
-        if (number + 1) % config.check_every == 0:
-            report = check(learner.model, config, tokenizer, rank=rank)
-            dist.all_reduce(report)
-            log.check(number, report)
-        if rank == 0 and ((number + 1) % config.save_every == 0 or number + 1 == config.steps):
-            learner.save(state, number + 1)
-    dist.destroy_process_group()
+        rng = random.Random(f"{config.seed}/step/{number}")
+        share = config.copying_drills if number < config.copying_steps else 1
+        asked = (dialogues.scene(64 * number + at) for at in range(64))
+        quoted = [scene for scene in (next(asked) for _ in range(config.echoes * share)) if scene.quote]
+        trees = [echo(rng, scene, tokenizer) for scene in quoted]
+        trees += [drill(rng, vocabulary=config.shape.vocabulary) for _ in range(config.drills * share)]
+        principles = rng.choices(dialogues.library.trained, k=config.associations)
+        trees += [association(rng, principle, tokenizer) for principle in principles]
+        if number >= config.copying_steps:
+            each = config.trees + config.grafts
+            whole = [dialogues.dialogue(each * number + at) for at in range(each)]
+            trees += [plant(d, tokenizer, limit=config.tree_tokens) for d in whole[: config.trees]]
+            trees += [graft(d.answers[-1], tokenizer, limit=config.tree_tokens) for d in whole[config.trees :]]
+        yield trees
+        number += 1
 
 
 @torch.no_grad()
-def check(network: Qwen3ForCausalLM, config: RunConfig, tokenizer: Tokenizer, *, rank: int) -> Tensor:
-    """Losses on held-out dialogues, whose words and questions training never draws; each worker takes its share."""
+def check(network: Qwen3ForCausalLM, config: RunConfig, tokenizer: Tokenizer) -> dict[str, float]:
+    """Held-out words and questions: the share of quotes right to the last token, and of stages' tokens.
+
+    `score` is the mean of quotes, drafts, verdicts and edits.
+    """
     dialogues = source(config, Split.HELD_OUT)
-    mine = range(rank, _CHECK_TREES, config.workers)
-    trees = [plant(dialogues.dialogue(n), tokenizer, limit=config.tree_tokens) for n in mine]
-    reports = [losses(network, trees[at : at + config.trees])[1] for at in range(0, len(trees), config.trees)]
-    return torch.stack(reports).sum(0)
+    rng = random.Random(config.seed)
+    scenes = [scene for scene in map(dialogues.scene, range(_CHECK_ECHOES)) if scene.quote]
+    echoes = [echo(rng, scene, tokenizer) for scene in scenes]
+    planted = [plant(dialogues.dialogue(n), tokenizer, limit=config.tree_tokens) for n in range(_CHECK_DIALOGUES)]
+    shares = {"echo": _whole(network, echoes), "quote": _whole(network, planted)}
+    report = torch.stack([losses(network, planted[n : n + 2])[1] for n in range(0, len(planted), 2)]).sum(0)
+    for at, stage in enumerate(STAGES):
+        if stage in {"draft", "verdict", "edits", "rewrite"}:
+            shares[stage] = float(report[3 * at + 1] / report[3 * at + 2])
+    shares["score"] = sum(shares[name] for name in ("echo", "quote", "draft", "verdict", "edits")) / 5
+    return {name: round(share, 4) for name, share in shares.items()}
+
+
+def _whole(network: Qwen3ForCausalLM, trees: list[Tree]) -> float:
+    """The share of trees whose quote is right to its last token."""
+    outcomes = []
+    for tree in trees:
+        before, wanted, _, stage = _targets([tree])
+        mine = stage == STAGES.index("quote")
+        if mine.any():
+            hidden = hidden_states(network, [tree], blocks_of([tree]))[before[mine]]
+            outcomes.append(bool((network.lm_head(hidden).argmax(-1) == wanted[mine]).all()))
+    return sum(outcomes) / len(outcomes)
 
 
 class Log:
     """Prints a line now and then, and appends it to a file."""
 
-    def __init__(self, path: Path, *, writes: bool, prints: bool, every: int = 10) -> None:
-        self._path, self._writes, self._prints, self._every = path, writes, prints, every
+    def __init__(self, path: Path, *, prints: bool, every: int = 10) -> None:
+        self._path, self._prints, self._every = path, prints, every
         self._sum, self._since = torch.zeros(3 * len(STAGES) + 1, dtype=torch.float64), time.monotonic()
 
     def train(self, number: int, report: Tensor) -> None:
@@ -316,26 +373,20 @@ class Log:
         self._sum += report
         if (number + 1) % self._every == 0:
             seconds = time.monotonic() - self._since
-            self._write(
-                "train",
-                number,
-                self._sum,
-                {"tokens": int(self._sum[-1]), "tokens_per_second": round(float(self._sum[-1]) / seconds)},
-            )
+            row: dict[str, object] = {"kind": "train", "step": number + 1, "tokens": int(self._sum[-1])}
+            row["tokens_per_second"] = round(float(self._sum[-1]) / seconds)
+            for at, stage in enumerate(STAGES):
+                loss, right, count = (float(value) for value in self._sum[3 * at : 3 * at + 3])
+                row[stage] = [round(loss / max(count, 1), 3), round(right / max(count, 1), 3)]
+            self._write(row)
             self._sum, self._since = torch.zeros_like(self._sum), time.monotonic()
 
-    def check(self, number: int, report: Tensor) -> None:
+    def check(self, number: int, report: dict[str, float]) -> None:
         """Writes a held-out report."""
-        self._write("held_out", number, report, {})
+        self._write({"kind": "held_out", "step": number + 1, **report})
         self._since = time.monotonic()
 
-    def _write(self, kind: str, number: int, report: Tensor, more: dict[str, int]) -> None:
-        if not self._writes:
-            return
-        row: dict[str, object] = {"kind": kind, "step": number + 1, **more}
-        for at, stage in enumerate(STAGES):
-            loss, right, count = (float(value) for value in report[3 * at : 3 * at + 3])
-            row[stage] = [round(loss / max(count, 1), 3), round(right / max(count, 1), 3)]
+    def _write(self, row: dict[str, object]) -> None:
         line = json.dumps(row)
         if self._prints:
             print(line, flush=True)

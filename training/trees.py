@@ -6,26 +6,29 @@ from the parent, so every path reads exactly as it will when it is served.
 
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from training.chatml import END, REPLY, SPECIAL, render
-from training.dialogues.dialogue import Dialogue
-from training.dialogues.library import Exemplar
-from training.dialogues.scenes import SLOT
+from training.chatml import END, REPLY, SPECIAL, START, render
+from training.dialogues.branches import Branch
+from training.dialogues.dialogue import Dialogue, Judged
+from training.dialogues.drafts import LEAD, opening
+from training.dialogues.library import Principle
+from training.dialogues.scenes import Scene
 
-# A verdict is one word: it weighs as much as a sentence. What we say to the model is learnt a little too: it teaches
-# the words, and the list of a draft's sentences teaches copying.
+# A verdict is one word: it weighs as much as a sentence. What must be repeated to the letter weighs more than what can
+# be known by heart. Of what we say to the model only the list of a draft's sentences is learnt: it teaches copying.
 WEIGHTS: Mapping[str, float] = {
+    "quote": 3.0,
     "draft": 1.0,
     "verdict": 6.0,
-    "edits": 1.0,
+    "edits": 1.5,
     "rewrite": 0.7,
-    "prompt": 0.15,
+    "asked": 0.2,
     "drill": 0.5,
 }
 STAGES = tuple(WEIGHTS)
@@ -56,7 +59,7 @@ class Tree:
             self.ids += ids
             self.segments += [segment] * len(ids)
             weights = [WEIGHTS[stage] if stage else 0.0] * len(ids)
-            if parent < 0:
+            if parent < 0 and weights and start == len(ids):
                 weights[0] = 0.0  # nothing stands before it to say it from
             self.weights += weights
             self.stages += [STAGES.index(stage) if stage else -1] * len(ids)
@@ -107,36 +110,73 @@ def drill(rng: random.Random, *, vocabulary: int) -> Tree:
     return tree
 
 
-def association(rng: random.Random, exemplar: Exemplar, statement: str, *, tokenizer: Tokenizer) -> Tree:
-    """What belongs together, said in a row: a principle's statement or a criterion, and a sentence that does it."""
-    sentence = SLOT.sub("it", rng.choice(exemplar.does))
-    pair = rng.choice(((statement, sentence), (exemplar.criterion.text, sentence), (sentence, exemplar.criterion.text)))
-    first, second = (tokenizer.encode(text, add_special_tokens=False).ids for text in (pair[0] + "\n", pair[1] + END))
-    tree = Tree()
-    tree.add([(list(first), None), (list(second), "drill")], parent=-1)
-    return tree
-
-
 def _run(rng: random.Random, vocabulary: int) -> list[int]:
     return [rng.randrange(len(SPECIAL), vocabulary) for _ in range(rng.randint(3, 16))]
 
 
+def echo(rng: random.Random, asked: Scene, tokenizer: Tokenizer) -> Tree:
+    """A question, and the line that says it back, at the distance of the principles that will stand between."""
+    *earlier, last = asked.conversation.turns
+    tree = Tree()
+    root = tree.add([(_ids(tokenizer, f"{render(earlier)}{START}{last.role}\n{last.content}\n\n"), None)], parent=-1)
+    tree.ends[root] += rng.randint(0, 350)
+    begun, said = tokenizer.encode(REPLY + LEAD), tokenizer.encode(f' "{asked.quote}"\n')
+    tree.add([(begun.ids, None), (said.ids, "quote")], parent=root)
+    return tree
+
+
+def association(rng: random.Random, principle: Principle, tokenizer: Tokenizer) -> Tree:
+    """What belongs together, said in a row: a statement or a criterion, and a sentence that does it."""
+    exemplar = rng.choice(principle.exemplars)
+    sentence, wish = rng.choice(exemplar.does), exemplar.criterion.text
+    pairs = [(wish, sentence), (sentence, wish)]
+    if principle.sayable:
+        pairs += 2 * [(principle.statement, " ".join(e.says for e in principle.sayable[:2]))]
+    first, second = rng.choice(pairs)
+    tree = Tree()
+    tree.add([(_ids(tokenizer, first + "\n"), None), (_ids(tokenizer, second + END), "drill")], parent=-1)
+    return tree
+
+
 def plant(dialogue: Dialogue, tokenizer: Tokenizer, *, limit: int) -> Tree:
     """The dialogue's tree, at most `limit` tokens: branches that do not fit are left out."""
-
-    def encode(text: str) -> list[int]:
-        return list(tokenizer.encode(text, add_special_tokens=False).ids)
-
     tree = Tree()
-    root = tree.add([(encode(render(dialogue.setting.prompt) + REPLY), "prompt")], parent=-1)
+    root = tree.add([(_ids(tokenizer, render(dialogue.setting.prompt) + REPLY), None)], parent=-1)
     for answer in dialogue.answers:
-        said = encode(answer.text + END)
-        if len(tree.ids) + len(said) > limit:
+        said = _pieces(answer, dialogue.setting.scene.quote, tokenizer)
+        if len(tree.ids) + sum(len(ids) for ids, _ in said) > limit:
             break
-        draft = tree.add([(said, "draft" if answer.learn else None)], parent=root)
-        for branch in answer.branches:
-            asked = encode(f"\n{render((branch.instruction,))}{REPLY}")
-            reply = encode(branch.reply + END)
-            if len(tree.ids) + len(asked) + len(reply) <= limit:
-                tree.add([(asked, "prompt"), (reply, branch.stage)], parent=draft)
+        draft = tree.add(said, parent=root)
+        _grow(tree, draft, answer.branches, tokenizer, limit=limit)
     return tree
+
+
+def graft(answer: Judged, tokenizer: Tokenizer, *, limit: int) -> Tree:
+    """A draft and its branches without the prompt before it: to check and mend a text needs no question."""
+    tree = Tree()
+    root = tree.add([(_ids(tokenizer, REPLY + answer.text + END), None)], parent=-1)
+    _grow(tree, root, answer.branches, tokenizer, limit=limit)
+    return tree
+
+
+def _grow(tree: Tree, draft: int, branches: Sequence[Branch], tokenizer: Tokenizer, *, limit: int) -> None:
+    for branch in branches:
+        asked = _ids(tokenizer, f"\n{render((branch.instruction,))}{REPLY}")
+        reply = _ids(tokenizer, branch.reply + END)
+        if len(tree.ids) + len(asked) + len(reply) <= limit:
+            learnt = "asked" if branch.stage == "edits" else None
+            tree.add([(asked, learnt), (reply, branch.stage)], parent=draft)
+
+
+def _pieces(answer: Judged, quote: str, tokenizer: Tokenizer) -> list[tuple[list[int], str | None]]:
+    """The draft's tokens: the line that says the question back, and the rest."""
+    encoded = tokenizer.encode(answer.text + END, add_special_tokens=False)
+    if not answer.learn:
+        return [(encoded.ids, None)]
+    line = len(opening(quote)) if quote else 0
+    at = next((n for n, (start, _) in enumerate(encoded.offsets) if start > line), len(encoded.ids))
+    return [(encoded.ids[:at], "quote"), (encoded.ids[at:], "draft")] if line else [(encoded.ids, "draft")]
+
+
+def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    return list(tokenizer.encode(text, add_special_tokens=False).ids)

@@ -1,3 +1,4 @@
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from training.dialogues.dialogue import Dialogue, Source
 from training.dialogues.words import Split
 from training.intervals import Share, macro_f1
 from training.run_config import read
-from training.trees import Tree, plant
+from training.trees import WEIGHTS, Tree, echo, graft, plant
 
 _LIMIT = 4000
 
@@ -75,13 +76,32 @@ def test_a_token_sees_its_own_past_and_nothing_else(source: Source, tokenizer: T
             assert sorted(np.flatnonzero(seen[at])) == path[: place + 1]
 
 
-def test_poor_drafts_bear_no_loss(source: Source, tokenizer: Tokenizer) -> None:
-    dialogue = source.dialogue(1)
+def test_a_draft_bears_loss_the_words_said_back_most_and_a_poor_one_none(source: Source, tokenizer: Tokenizer) -> None:
+    dialogue = next(d for d in map(source.dialogue, range(9)) if d.setting.scene.quote and not d.setting.duty)
     tree = plant(dialogue, tokenizer, limit=_LIMIT)
     drafts = [s for s, parent in enumerate(tree.parents) if parent == 0]
+    line = f'You wrote: "{dialogue.setting.scene.quote}"\n'
     for segment, answer in zip(drafts, dialogue.answers, strict=True):
-        weights = {w for w, s in zip(tree.weights, tree.segments, strict=True) if s == segment}
-        assert weights == ({1.0} if answer.learn else {0.0})
+        mine = [at for at, s in enumerate(tree.segments) if s == segment]
+        assert {tree.weights[at] for at in mine} == ({WEIGHTS["quote"], WEIGHTS["draft"]} if answer.learn else {0.0})
+        quoted = [tree.ids[at] for at in mine if tree.weights[at] == WEIGHTS["quote"]]
+        assert tokenizer.decode(quoted) == (line if answer.learn else "")
+
+
+def test_an_echo_learns_the_question_and_nothing_else(source: Source, tokenizer: Tokenizer) -> None:
+    scene = next(scene for scene in map(source.scene, range(9)) if scene.quote)
+    tree = echo(random.Random(1), scene, tokenizer)
+    learnt = [number for number, weight in zip(tree.ids, tree.weights, strict=True) if weight]
+    assert tokenizer.decode(learnt) == f' "{scene.quote}"\n'
+
+
+def test_a_graft_reads_as_the_end_of_a_served_prompt(source: Source, tokenizer: Tokenizer) -> None:
+    dialogue = next(d for d in map(source.dialogue, range(9)) if d.answers[-1].branches)
+    tree = graft(dialogue.answers[-1], tokenizer, limit=_LIMIT)
+    whole = _served(dialogue)
+    for segment in range(1, len(tree.parents)):
+        text = tokenizer.decode([tree.ids[at] for at in _path(tree, segment)], skip_special_tokens=False)
+        assert any(served.endswith(text) for served in whole)
 
 
 def test_a_tree_stays_within_its_limit(source: Source, tokenizer: Tokenizer) -> None:

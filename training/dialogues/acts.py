@@ -3,7 +3,7 @@
 import random
 
 from service.domain.assessment import Criterion, Polarity
-from training.dialogues.library import Exemplar, Principle
+from training.dialogues.library import Exemplar, Principle, upper
 from training.dialogues.words import CONDITIONS, MEDICINES, PARTS, TESTS, Words
 
 _PLACES = (
@@ -50,7 +50,7 @@ def made_up(words: Words) -> Principle:
     statement, criterion, does, misses, polarity = rng.choice((_action, _action, _fact, _mention, _question))(words)
     identity = f"made.up.{words.invented()}"
     record = Criterion(f"{identity}#it", identity, criterion, rng.randint(4, 9), polarity)
-    return Principle(identity, statement, False, False, (), (Exemplar(record, does, misses),))  # noqa: FBT003 - fields by position read well here
+    return Principle(identity, statement, False, False, (), (Exemplar(record, does, misses, does[0]),))  # noqa: FBT003 - fields by position read well here
 
 
 _Parts = tuple[str, str, tuple[str, ...], tuple[str, ...], Polarity]
@@ -81,7 +81,7 @@ def _action(words: Words) -> _Parts:
     act, other = _act(words), _act(words)
     does = (
         f"Please {act}.",
-        f"{_upper(act)}.",
+        f"{upper(act)}.",
         f"You should {act}.",
         f"It is best to {act}.",
         f"I advise you to {act}.",
@@ -96,8 +96,8 @@ def _fact(words: Words) -> _Parts:
     first, second, third = _noun(words), _noun(words), _noun(words)
     verb = words.rng.choice(("causes", "helps", "worsens", "prevents", "hides", "follows"))
     stem = f"{first} {verb} {second}"
-    does = (f"{_upper(stem)}.", f"We know that {stem}.", f"It is known that {stem}.", f"In general, {stem}.")
-    misses = (f"{_upper(first)} {verb} {third}.", f"{_upper(second)} is common.")
+    does = (f"{upper(stem)}.", f"We know that {stem}.", f"It is known that {stem}.", f"In general, {stem}.")
+    misses = (f"{upper(first)} {verb} {third}.", f"{upper(second)} is common.")
     if words.rng.random() < 0.5:
         return f"Say that {stem}.", f"States that {stem}.", does, misses, Polarity.MUST
     return f"Do not claim that {stem}.", f"Claims that {stem}.", does, misses, Polarity.MUST_NOT
@@ -107,7 +107,7 @@ def _mention(words: Words) -> _Parts:
     noun, other = _noun(words), _noun(words)
     does = (
         f"Think of {noun} too.",
-        f"{_upper(noun)} matters here.",
+        f"{upper(noun)} matters here.",
         f"Tell your doctor about {noun}.",
         f"Keep {noun} in mind.",
     )
@@ -118,15 +118,11 @@ def _mention(words: Words) -> _Parts:
 def _question(words: Words) -> _Parts:
     noun, other = _noun(words), _noun(words)
     does = (f"Do you know about {noun}?", f"Have you had {noun} before?", f"What can you tell me about {noun}?")
-    misses = (f"Have you had {other} before?", f"{_upper(noun)} is worth reading about.")
+    misses = (f"Have you had {other} before?", f"{upper(noun)} is worth reading about.")
     return f"Ask about {noun}.", f"Asks about {noun}.", does, misses, Polarity.MUST
 
 
-def _upper(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def sprinkle(words: Words, rng: random.Random) -> tuple[Principle, ...]:
-    """Usually none, sometimes one to three."""
-    count = rng.choice((0, 0, 0, 1, 1, 2, 3))
+    """Usually none, sometimes one or two."""
+    count = rng.choice((0, 0, 0, 0, 1, 1, 2))
     return tuple(made_up(words) for _ in range(count))

@@ -47,7 +47,7 @@ def verdicts(
             for wanted in (True, False)
         )
         few = min(len(yes), len(no), most // 2)
-        asked += yes[:few] + no[: max(few, 1)]
+        asked += yes[:few] + no[: few + 1]
     rng.shuffle(asked)
     return tuple(
         Branch("verdict", verdict.instruction(c.text), YES if label else NO, (c.id,)) for c, label in asked[:count]

@@ -17,7 +17,7 @@ from training.dialogues.words import Split, Words
 # One query in this many of each principle is kept for evaluation.
 _QUERIES_KEPT = 4
 # Verdicts asked of each draft.
-_VERDICTS = 7
+_VERDICTS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +84,16 @@ class Source:
             whole = Judged(text=asked.fixed, body=asked.fixed, learn=True)
             return Dialogue(Setting(asked, guide, topic, ""), (whole,))
         setting = Setting(asked, guide, topic, _duty(rng, topic, asked))
-        writer = Writer(words, asked, duty=setting.duty)
+        writer = Writer(rng, asked)
         strangers = rng.sample(self.library.trained, 3)
         rubric = tuple(dict.fromkeys(e for p in (*guide, *strangers) for e in p.exemplars))
         return Dialogue(setting, (*_good(writer, setting, rubric), *_poor(writer, setting, rubric)))
+
+    def scene(self, number: int) -> Scene:
+        """Who asks what in dialogue `number`, of a count apart from the others."""
+        rng = random.Random(f"{self.seed}/{self.split}/scene/{number}")
+        topic = rng.choice(self.principles)
+        return scene(Words(rng, self.split), topic, queries=self._queries(topic))
 
     def _queries(self, topic: Principle) -> Sequence[str]:
         texts = self.queries.get(topic.id, ())
@@ -101,7 +107,7 @@ def _guide(words: Words, topic: Principle, source: Source) -> tuple[Principle, .
     pool = [p for p in source.library.trained if p is not topic and not p.always_on]
     always = [p for p in source.library.trained if p.always_on and p is not topic] if rng.random() < 0.9 else []
     near = [p for p in pool if p.level == topic.level]
-    room = rng.randint(1, 6)
+    room = rng.choice((0, 1, 2, 3, 4, 5, 6))
     most = room if not _is_urgent(topic) else rng.choice((0, 0, 1))
     pool = [p for p in pool if not _is_urgent(p)]
     others = rng.sample(near, min(len(near), rng.randint(0, most)))
@@ -128,7 +134,7 @@ def _duty(rng: random.Random, topic: Principle, asked: Scene) -> str:
 def _good(writer: Writer, setting: Setting, rubric: Sequence[Exemplar]) -> tuple[Judged, ...]:
     """A draft to learn, and the same with the duty's words before it, as the judge reads it."""
     rng, duty = writer.rng, setting.duty
-    body = (draft := drafts.good(writer, setting.guide, topic=setting.topic)).body
+    body = (draft := drafts.good(writer, setting.guide)).body
     asked = branches.verdicts(rng, draft, rubric, duty=bool(duty), count=_VERDICTS)
     if not duty:
         return (Judged(text=body, body=body, learn=True, branches=asked),)

@@ -8,44 +8,43 @@ from dataclasses import dataclass
 
 from service.domain.conversation import Conversation, Message, Role
 from service.domain.enquiry import Audience
+from service.prompts.sentences import split
 from training.dialogues import templates
-from training.dialogues.library import Principle
-from training.dialogues.words import (
-    COMPLAINTS,
-    CONDITIONS,
-    MEDICINES,
-    PARTS,
-    TESTS,
-    TROUBLES,
-    Split,
-    Words,
-    is_held_out,
-)
+from training.dialogues.library import SLOT, Principle, upper
+from training.dialogues.words import Split, Words, is_held_out
 
-SLOT = re.compile(r"\{([a-z]+)\}")
+# The most of a message that an answer says back.
+_QUOTED_SENTENCES = 2
+_ENDS = (".", "?", "!")
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`fixed` is a whole reply for questions that need no principles (other languages, off topic); empty otherwise."""
+    """`quote` is what an answer says back, as it stands in the conversation; `values` are the words in it that matter.
+
+    `fixed` is a whole reply for questions that need no principles (other languages, off topic); empty otherwise.
+    `found` is a sentence with what a tool answered.
+    """
 
     conversation: Conversation
     audience: Audience
     values: Mapping[str, str]
+    quote: str = ""
     fixed: str = ""
+    found: str = ""
     own_language: bool = False
 
 
 def scene(words: Words, topic: Principle, *, queries: Sequence[str]) -> Scene:
     """A scene on the topic: mostly its own questions and free ones, now and then something else."""
     kind = words.rng.random()
-    if kind < 0.04:
+    if kind < 0.03:
         return _foreign(words)
-    if kind < 0.06:
+    if kind < 0.05:
         return _off_topic(words)
-    if kind < 0.09:
+    if kind < 0.07:
         return _tool(words)
-    if kind < 0.17 and queries:
+    if kind < 0.40 and queries:
         return _query(words, queries)
     return _asked(words, topic)
 
@@ -66,8 +65,11 @@ def _asked(words: Words, topic: Principle) -> Scene:
     template = _template(words, topic, audience)
     values = {slot: words.value(slot) for slot in slots_of(template)}
     template, values = _voice(rng, template, values)
-    messages = _turns(words, template, values)
-    return Scene(Conversation((*_app(words), *messages)), audience, values)
+    asked = fill(template, values)
+    asked = upper(asked) if template[:1] == "{" and rng.random() < 0.3 else asked
+    messages, quote = _turns(rng, _noised(words, asked, share=0.08))
+    said = {slot: text for slot, text in values.items() if text in quote}
+    return Scene(Conversation((*_app(words), *messages)), audience, said, quote)
 
 
 def _template(words: Words, topic: Principle, audience: Audience) -> str:
@@ -92,7 +94,7 @@ def _voice(rng: random.Random, template: str, values: dict[str, str]) -> tuple[s
     if rng.random() < 0.35:
         return _lower(template), {slot: text.lower() for slot, text in values.items()}
     if rng.random() < 0.03:
-        return SLOT.sub(lambda found: found[0].lower(), template.upper()), {
+        return re.sub(r"\{[A-Z]+\}", lambda found: found[0].lower(), template.upper()), {
             slot: text.upper() for slot, text in values.items()
         }
     return template, values
@@ -122,22 +124,36 @@ def _misspell(rng: random.Random, template: str) -> str:
     return " ".join(words)
 
 
-def _turns(words: Words, template: str, values: Mapping[str, str]) -> tuple[Message, ...]:
+def _noised(words: Words, text: str, *, share: float) -> str:
+    """Some of the words exchanged for others, so that the rest of a sentence does not foretell them."""
     rng = words.rng
-    asked = fill(template, values)
-    asked = asked[:1].upper() + asked[1:] if template[:1] == "{" and rng.random() < 0.3 else asked
-    asked = _surrounded(rng, asked)
+    if rng.random() < 0.5:
+        return text
+    found = text.split(" ")
+    for at, word in enumerate(found):
+        if rng.random() < share and word.isalpha():
+            found[at] = rng.choice((words.invented, words.invented, words.name, words.number))()
+    return " ".join(found)
+
+
+def _turns(rng: random.Random, asked: str) -> tuple[tuple[Message, ...], str]:
+    """The turns, and what an answer says back."""
+    asked = _ended(rng, asked)
+    before, after = _around(rng)
+    if before and not before.endswith(_ENDS):  # small talk that runs into the question is said back with it
+        before, asked = "", f"{before} {asked}"
+    if not asked.endswith(_ENDS):  # nor does anything tell where it ends
+        after = ""
+    quote = quote_of(asked)
+    text = " ".join(piece for piece in (before, asked, after) if piece)
     kind = rng.random()
-    if kind < 0.08:
+    if kind < 0.06:
         reply = rng.choice(
             ("Hello. How can I help you?", "Hi, what can I do for you today?", "Good day. What is it about?")
         )
-        return (
-            Message(Role.USER, rng.choice(("hi", "Hello", "hey there", "Good evening."))),
-            Message(Role.ASSISTANT, reply),
-            Message(Role.USER, asked),
-        )
-    if kind < 0.16:
+        hello = rng.choice(("hi", "Hello", "hey there", "Good evening."))
+        return (Message(Role.USER, hello), Message(Role.ASSISTANT, reply), Message(Role.USER, text)), quote
+    if kind < 0.12:
         reply = rng.choice(("Can you tell me more?", "I see. Is there anything else?", "What would you like to know?"))
         more = rng.choice(
             (
@@ -148,15 +164,27 @@ def _turns(words: Words, template: str, values: Mapping[str, str]) -> tuple[Mess
                 "what do you think?",
             )
         )
-        return Message(Role.USER, asked), Message(Role.ASSISTANT, reply), Message(Role.USER, more)
-    return (Message(Role.USER, asked),)
+        return (Message(Role.USER, text), Message(Role.ASSISTANT, reply), Message(Role.USER, more)), quote
+    return (Message(Role.USER, text),), quote
 
 
-def _surrounded(rng: random.Random, asked: str) -> str:
+def _ended(rng: random.Random, asked: str) -> str:
+    """The question with its end as people type it."""
+    if not asked.endswith(_ENDS) or rng.random() < 0.75:
+        return asked
+    return asked[:-1] + rng.choice(("", "", " ?", "??", "...", "!", "?!", "."))
+
+
+def quote_of(asked: str) -> str:
+    """The first sentences, as they stand."""
+    return "".join(split(asked)[:_QUOTED_SENTENCES]).strip()
+
+
+def _around(rng: random.Random) -> tuple[str, str]:
     kind = rng.random()
-    before = " ".join(rng.sample(templates.BEFORE, rng.choice((1, 1, 2, 3)))) if kind > 0.45 else ""
-    after = " ".join(rng.sample(templates.AFTER, rng.choice((1, 1, 2)))) if kind > 0.65 or 0.3 < kind < 0.45 else ""
-    return " ".join(piece for piece in (before, asked, after) if piece)
+    before = " ".join(rng.sample(templates.BEFORE, rng.choice((1, 1, 2, 3)))) if kind > 0.6 else ""
+    after = " ".join(rng.sample(templates.AFTER, rng.choice((1, 1, 2)))) if kind > 0.8 or 0.4 < kind < 0.55 else ""
+    return before, after
 
 
 def _app(words: Words) -> tuple[Message, ...]:
@@ -171,14 +199,15 @@ def _foreign(words: Words) -> Scene:
     question, reply = words.rng.choice(templates.LANGUAGES)
     number = str(words.rng.randint(2, 900))
     said = Conversation((Message(Role.USER, question.format(n=number)),))
-    return Scene(said, Audience.PATIENT, {"reading": number}, reply.format(n=number), own_language=True)
+    values = {"reading": number}
+    return Scene(said, Audience.PATIENT, values, fixed=reply.format(n=number), own_language=True)
 
 
 def _off_topic(words: Words) -> Scene:
     question, reply = words.rng.choice(templates.OFF_TOPIC)
     thing = words.rng.choice(templates.THINGS) if words.rng.random() < 0.5 else words.invented()
     said = Conversation((*_app(words), Message(Role.USER, question.format(thing=thing))))
-    return Scene(said, Audience.PATIENT, {}, reply.format(thing=thing))
+    return Scene(said, Audience.PATIENT, {}, fixed=reply.format(thing=thing))
 
 
 def _tool(words: Words) -> Scene:
@@ -187,34 +216,21 @@ def _tool(words: Words) -> Scene:
     question = words.rng.choice(
         ("What was my last {test}?", "Look up my {test} please.", "show {test}", "Is my {test} all right?")
     )
-    found = json.dumps({"test": values["test"], "value": values["reading"]}, ensure_ascii=False)
-    asked, looked, result = (
-        fill(question, values),
+    written = json.dumps({"test": values["test"], "value": values["reading"]}, ensure_ascii=False)
+    asked = fill(question, values)
+    turns = (
+        Message(Role.USER, asked),
         Message(Role.ASSISTANT, "I will look it up."),
-        Message(Role.TOOL, found),
+        Message(Role.TOOL, written),
     )
-    return Scene(Conversation((*_app(words), Message(Role.USER, asked), looked, result)), Audience.PATIENT, values)
+    found = f"The record gives {values['reading']} for {values['test']}."
+    return Scene(Conversation((*_app(words), *turns)), Audience.PATIENT, values, asked, found=found)
 
 
 def _query(words: Words, queries: Sequence[str]) -> Scene:
-    """A real-life question; the longest words of ours that stand in it are taken for the person's own."""
-    text = words.rng.choice(queries)
-    found = _longest_of(
-        text, {"symptom": (*COMPLAINTS, *_PAINS), "medicine": MEDICINES, "condition": CONDITIONS, "test": TESTS}
-    )
-    return Scene(
-        Conversation((*_app(words), Message(Role.USER, _surrounded(words.rng, text)))), Audience.PATIENT, found
-    )
-
-
-_PAINS = tuple(f"{part} {trouble}" for part in PARTS for trouble in TROUBLES) + TROUBLES
-
-
-def _longest_of(text: str, names: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    found = {}
-    for slot, candidates in names.items():
-        bare = {re.sub(r"^(?:an?|the) ", "", name) for name in candidates}
-        hits = [hit for name in bare if (hit := re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE))]
-        if hits:
-            found[slot] = max((hit[0] for hit in hits), key=lambda hit: (len(hit), hit))
-    return found
+    """A question as people ask it, with some of its words exchanged."""
+    asked = words.rng.choice(queries)
+    if words.rng.random() < 0.3:
+        asked = _lower(asked)
+    messages, quote = _turns(words.rng, _noised(words, asked, share=0.2))
+    return Scene(Conversation((*_app(words), *messages)), Audience.PATIENT, {}, quote)

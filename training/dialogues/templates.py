@@ -56,27 +56,6 @@ AFTER = (
     "I have not told anyone.", "My family keeps asking.", "Not sure if that matters.", "It was a busy week.", "I would rather not go to hospital.",
     "Tell me it is all fine.", "This is all I know.", "The weather has been awful too.", "I can send more details.", "Hope that makes sense.",
 )  # fmt: skip
-# Leads take a list of the person's own words: {it}.
-LEADS = (
-    "You ask about {it}.", "Thank you for telling me about {it}.", "You mention {it}.", "This is about {it}.", "I understand that it is about {it}.",
-    "I have read what you say about {it}.", "You write about {it}.", "Your question is about {it}.", "Let us look at {it}.", "You describe {it}.",
-    "It is sensible to ask about {it}.", "It makes sense that you ask about {it}.", "I can say something about {it}.", "You told me about {it}.",
-    "Here is what matters about {it}.", "I am glad that you asked about {it}.", "About {it}, a few points matter.",
-)  # fmt: skip
-SYMPTOM_LEADS = (
-    "I am sorry to hear about {it}.", "You have noticed {it}.", "It must be hard to deal with {it}.", "I can see why {it} would worry you.",
-    "Let me help you with {it}.", "You are dealing with {it}.",
-)  # fmt: skip
-CLINICIAN_LEADS = (
-    "The question concerns {it}.", "You ask about {it}.", "Regarding {it}, the points below apply.", "This concerns {it}.", "For {it}, in short:",
-)  # fmt: skip
-DUTY_LEADS = (
-    "Do that first; then we can talk about {it}.", "You told me about {it}, so please act on this first.", "This advice is because of {it}.",
-    "What you say about {it} makes this urgent.",
-)  # fmt: skip
-PLAIN_LEADS = (
-    "Thank you for your question.", "I am glad that you asked.", "Here is what matters.", "Here is a short answer.", "Let us take this step by step.",
-)  # fmt: skip
 CLOSINGS = (
     "Please tell me if anything is unclear.", "You can write to me again at any time.", "I hope that this helps.", "Take care.",
     "This is general information, so do check it with someone who knows you.", "Ask me if you want to know more.",
@@ -105,8 +84,8 @@ DUTIES = tuple((sign, act, meanwhile) for sign in _SIGNS for act in _ACTS for me
 WEAKENERS = (
     "There is no need to call anyone yet.", "You can wait until tomorrow and see.", "This is probably nothing, so do not bother the ambulance.",
     "I would not call for help just yet.", "You could simply rest and see how it goes.", "It can wait until your own doctor has time.",
-    "An ambulance is not needed for {symptom}.", "Ignore the advice above if you feel fine.", "It is not an emergency.", "You can safely stay at home with {symptom}.",
-    "Most people with {symptom} do not need urgent help, so wait.", "Calling is optional here.", "See how you feel next week before you call.",
+    "An ambulance is not needed for this.", "Ignore the advice above if you feel fine.", "It is not an emergency.", "You can safely stay at home with this.",
+    "Most people with this do not need urgent help, so wait.", "Calling is optional here.", "See how you feel next week before you call.",
 )  # fmt: skip
 WEAKENED = "Contradicts or weakens the urgent advice that opens the answer."
 APPS = (

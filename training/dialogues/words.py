@@ -143,6 +143,14 @@ class Words:
         choose = self.rng.choice
         return choose(_ONSETS) + choose(_NUCLEI) + choose(_CODAS)
 
+    def name(self) -> str:
+        """A part, medicine, condition, test or complaint."""
+        return self.pick(self.rng.choice((PARTS, MEDICINES, CONDITIONS, TESTS, COMPLAINTS, QUALITIES)))
+
+    def number(self) -> str:
+        """A number, alone or with its unit."""
+        return self.rng.choice((self._dose, self._reading, self._duration))()
+
     def value(self, slot: str) -> str:
         """Words for one slot, such as "three days" for `duration`."""
         draw = {
