@@ -24,26 +24,32 @@ No to one criterion at a time, and mends a draft by sentence edits or a rewrite.
 |---|---|
 | Architecture | Qwen3, {layers} layers, width {hidden}, {parameters:,} parameters, tied embeddings, bfloat16 |
 | Vocabulary | {vocabulary} tokens, byte-level BPE trained on the same text; GPT-2's pre-tokenizer |
-| Context | {context} tokens; training saw paths of about 200 to 700 |
-| Training | {steps:,} steps, {tokens:,} tokens, seed {seed}, two CPU cores |
+| Context | {context} tokens; training saw paths of about 200 to 900 |
+| Training | {steps:,} steps, {tokens:,} tokens on top of the first edition's 19 million, seed {seed}, one CPU core |
 | Licence | Apache-2.0, weights and data |
 
 ## Data
 
-Everything was written for this project: the sentences of `training/exemplars`, the principles and three in four
-labelled queries of `principles_store`, and the grammar of `training/dialogues`, which fills them with real and invented
-words at random. Labels are exact by construction: the generator knows which sentence does which criterion. No patient's
-words and no public data set is in it.
+Everything was written for this project: the sentences of `training/exemplars` and `training/dialogues/said.yaml`, the
+principles and three in four labelled queries of `principles_store`, and the grammar of `training/dialogues`, which
+exchanges words of the questions for real and invented ones at random. Labels are exact by construction: the generator
+knows which sentence does which criterion. No patient's words and no public data set is in it.
+
+## What it does
+
+A draft says the question back, to the letter and in quotation marks, and then does what the first principles of its
+prompt want: two wishes of the first, one of the next two, the weightiest first, and at the end what always applies. All
+else that the principles want is left to the gateway's revisions.
 
 ## Limits
 
+- It understands no question. What it says follows from the principles that were retrieved; where those fit badly, so
+  does the answer. It asks what the question already says, and says of a medicine only what is true of most.
+- It says back the first two sentences that it takes for the question; the rest of a long message it passes over.
 - It answers in the wording it was taught, in English; in seven other languages it has a stock reply or two.
-- It repeats a person's own words only when they are simple: see the first figure below. Real questions are harder
-  than synthetic ones, and it then says back half a word, or another.
-- It judges sentences of its own kind. On criteria of principles that it never trained on its verdicts are worse than a
-  coin (see the last column): it says No. A hospital's own principles need another judge.
-- Its rewrites rarely mend what they should; its edits do in most cases.
-- It reads principles, not medicine: advice may be out of place for the question, or contradict itself.
+- It judges sentences of its own kind. On criteria of principles that it never trained on its verdicts are a good deal
+  worse (see the last column). A hospital's own principles need another judge.
+- Its rewrites mend less well than its edits.
 - Its rubric and its draft come from the same source, so a high score of its own answers says that the pipeline works,
   not that the answers are good.
 
@@ -58,27 +64,45 @@ intervals.
 |---|---|---|
 {rows}
 
-"Does what a criterion wants" counts only the known wordings, so it is a lower bound.
-
+"Does what a criterion wants" and "is on topic" count only the known wordings, so they are lower bounds. A sentence is
+on topic where a principle of the prompt wants it.
+{questions}
 ## How it was made
+
+The run starts from the first edition, which the repository's history keeps, with a feed-forward of 832 instead of 768.
 
 ```
 make install-training
+git archive 8217cb2 training/checkpoints/clinalign-demo | tar -x --strip-components=2 -C build/training
+mv build/training/clinalign-demo build/training/edition-1
 .venv-training/bin/python -m training.cli sft training/runs/demo-sft.toml
 .venv-training/bin/python -m training.cli export training/runs/demo-sft.toml
 .venv/bin/clinalign train evaluate --dialogues {count} --seed {seed_evaluation} --write
 .venv/bin/python -m training.gguf training/checkpoints/clinalign-demo build/demo.gguf
 ```
 
-The run of this edition was stopped and resumed while its data was being improved: about 300 steps were drills in
-copying only, the drills then ran beside the dialogues, and the number of verdicts a draft grew from four to seven.
-From step 2,550 on verdicts were balanced within each polarity, and drills paired statements and criteria with their
-sentences. So the same TOML from the start gives a similar checkpoint, not this one.
+What it exports are the weights with the best score on held-out words, after {steps:,} of {all_steps:,} steps: the mean
+of questions said back, draft tokens, verdicts and edit tokens.
 
-The last writes the same GGUF to the byte each time; its digest is in `manifest.json`.
+The last command writes the same GGUF to the byte each time; its digest is in `manifest.json`.
 """
+_QUESTIONS = """
+On {questions} real questions (K-QA, which it was not trained on), asked with the principles that the store finds:
+
+| | |
+|---|---|
+{rows}
+"""
+_QUESTION_ROWS = (
+    ("Draft says the question back to the letter", "draft_says_the_question_back"),
+    ("What it says back stands in the question to the letter", "what_it_says_back_stands_in_the_question"),
+    ("A word that it says back stands in the question", "word_it_says_back_stands_in_the_question"),
+    ("A sentence is on topic", "draft_sentence_is_on_topic"),
+)
 _ROWS = (
-    ("Draft repeats all the person's own words to the letter", "draft_repeats_every_word_of_the_person"),
+    ("Draft says the question back to the letter", "draft_says_the_question_back"),
+    ("Draft repeats the person's symptom, medicine and numbers", "draft_repeats_every_word_of_the_person"),
+    ("A draft's sentence is on topic", "draft_sentence_is_on_topic"),
     ("Draft does what a criterion of the topic wants", "draft_does_a_wanted_criterion"),
     ("Edits can be read and applied", "edits_can_be_applied"),
     ("A target of the edits is met", "edits_meet_the_target"),
@@ -108,7 +132,18 @@ def card(facts: dict[str, Any], figures: dict[str, Any]) -> str:
         seed_evaluation=figures["seed"],
         held_out=", ".join(f"`{name}`" for name in figures["held_out"]),
         rows="\n".join(_rows(figures)),
+        questions=_questions(figures),
+        all_steps=facts["run"]["schedule"]["steps"],
     )
+
+
+def _questions(figures: dict[str, Any]) -> str:
+    """Empty where no real question was asked."""
+    if "real_questions" not in figures:
+        return ""
+    found = figures["real_questions"]
+    rows = "\n".join(_row(label, [_share(found[key])]) for label, key in _QUESTION_ROWS)
+    return _QUESTIONS.format(questions=found["questions"], rows=rows)
 
 
 def _rows(figures: dict[str, Any]) -> list[str]:

@@ -2,14 +2,16 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from training import sft
+from training import gguf, sft
 from training.dialogues.words import Split
+from training.muon import orthogonal
 from training.run_config import RunConfig, read
 from training.trees import Tree, plant
 
@@ -26,6 +28,28 @@ def _learning(config: RunConfig, tokenizer: Tokenizer) -> dict[str, object]:
         network.set_attn_implementation("sdpa")
         far = max(_difference(network, tree, segment, packed) for segment in range(len(tree.parents)))
     return {"difference": far, "segments": len(tree.parents)}
+
+
+def _orthogonal() -> dict[str, object]:
+    """The singular values that Muon's iterations leave."""
+    torch.manual_seed(0)
+    left = torch.linalg.svdvals(orthogonal(torch.randn(3, 96, 64)))
+    return {"singular_values": [float(left.min()), float(left.max())]}
+
+
+def _growth(config: RunConfig, checkpoint: Path) -> dict[str, object]:
+    """How far a model that starts from the checkpoint with a wider feed-forward lies from the checkpoint."""
+    path = checkpoint / "model.safetensors"
+    special = {text: number for number, text in enumerate(sft.SPECIAL)}
+    ids = torch.arange(40)[None]
+    said = []
+    for more in (0, 64):
+        network = sft.model(replace(config.shape, feed_forward=config.shape.feed_forward + more), special)
+        sft.start_from(path, network, sha256=gguf.sha256(path))
+        network.set_attn_implementation("sdpa")
+        with torch.no_grad():
+            said.append(network(input_ids=ids).logits)
+    return {"growth": float((said[0] - said[1]).abs().max())}
 
 
 def _difference(network: torch.nn.Module, tree: Tree, segment: int, packed: torch.Tensor) -> float:
@@ -56,4 +80,5 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     run = read(Path("training/runs/demo-sft.toml"))
     own = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    print(json.dumps({**_learning(run, own), **_greedy(folder, json.loads(sys.stdin.read()))}))
+    found = {**_learning(run, own), **_orthogonal(), **_growth(run, folder)}
+    print(json.dumps({**found, **_greedy(folder, json.loads(sys.stdin.read()))}))

@@ -53,6 +53,15 @@ def test_a_packed_tree_is_read_as_its_paths_are(probe: dict[str, Any]) -> None:
     assert probe["difference"] < 1e-4
 
 
+def test_muons_steps_are_near_orthogonal(probe: dict[str, Any]) -> None:
+    low, high = probe["singular_values"]
+    assert 0.3 < low <= high < 1.7
+
+
+def test_a_model_that_grew_says_what_the_edition_it_started_from_says(probe: dict[str, Any]) -> None:
+    assert probe["growth"] < 1e-4
+
+
 def test_transformers_renders_the_chat_template_as_training_does(
     probe: dict[str, Any], prompts: list[tuple[Message, ...]]
 ) -> None:
