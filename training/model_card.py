@@ -45,7 +45,7 @@ else that the principles want is left to the gateway's revisions.
 
 - It understands no question. What it says follows from the principles that were retrieved; where those fit badly, so
   does the answer. It asks what the question already says, and says of a medicine only what is true of most.
-- It says back the first two sentences that it takes for the question; the rest of a long message it passes over.
+- It says back the first three sentences of the last message; the rest of a long one it passes over.
 - It answers in the wording it was taught, in English; in seven other languages it has a stock reply or two.
 - It judges sentences of its own kind. On criteria of principles that it never trained on its verdicts are a good deal
   worse (see the last column). A hospital's own principles need another judge.

@@ -316,7 +316,7 @@ def batches(config: RunConfig, tokenizer: Tokenizer, *, start: int) -> Iterator[
         share = config.copying_drills if number < config.copying_steps else 1
         asked = (dialogues.scene(64 * number + at) for at in range(64))
         quoted = [scene for scene in (next(asked) for _ in range(config.echoes * share)) if scene.quote]
-        trees = [echo(rng, scene, tokenizer) for scene in quoted]
+        trees = [echo(rng, scene, _statements(rng, dialogues), tokenizer) for scene in quoted]
         trees += [drill(rng, vocabulary=config.shape.vocabulary) for _ in range(config.drills * share)]
         principles = rng.choices(dialogues.library.trained, k=config.associations)
         trees += [association(rng, principle, tokenizer) for principle in principles]
@@ -329,6 +329,10 @@ def batches(config: RunConfig, tokenizer: Tokenizer, *, start: int) -> Iterator[
         number += 1
 
 
+def _statements(rng: random.Random, dialogues: Source) -> list[str]:
+    return [p.statement for p in rng.sample(dialogues.library.trained, rng.choice((0, 0, 1, 2)))]
+
+
 @torch.no_grad()
 def check(network: Qwen3ForCausalLM, config: RunConfig, tokenizer: Tokenizer) -> dict[str, float]:
     """Held-out words and questions: the share of quotes right to the last token, and of stages' tokens.
@@ -337,8 +341,8 @@ def check(network: Qwen3ForCausalLM, config: RunConfig, tokenizer: Tokenizer) ->
     """
     dialogues = source(config, Split.HELD_OUT)
     rng = random.Random(config.seed)
-    scenes = [scene for scene in map(dialogues.scene, range(_CHECK_ECHOES)) if scene.quote]
-    echoes = [echo(rng, scene, tokenizer) for scene in scenes]
+    scenes = [scene for scene in map(dialogues.scene, range(1000, 1000 + _CHECK_ECHOES)) if scene.quote]
+    echoes = [echo(rng, scene, _statements(rng, dialogues), tokenizer) for scene in scenes]
     planted = [plant(dialogues.dialogue(n), tokenizer, limit=config.tree_tokens) for n in range(_CHECK_DIALOGUES)]
     shares = {"echo": _whole(network, echoes), "quote": _whole(network, planted)}
     report = torch.stack([losses(network, planted[n : n + 2])[1] for n in range(0, len(planted), 2)]).sum(0)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from training.chatml import END, REPLY, SPECIAL, START, render
+from service.prompts.base import base
+from training.chatml import END, REPLY, SPECIAL, render
 from training.dialogues.branches import Branch
 from training.dialogues.dialogue import Dialogue, Judged
 from training.dialogues.drafts import LEAD, opening
@@ -114,11 +115,15 @@ def _run(rng: random.Random, vocabulary: int) -> list[int]:
     return [rng.randrange(len(SPECIAL), vocabulary) for _ in range(rng.randint(3, 16))]
 
 
-def echo(rng: random.Random, asked: Scene, tokenizer: Tokenizer) -> Tree:
-    """A question, and the line that says it back, at the distance of the principles that will stand between."""
-    *earlier, last = asked.conversation.turns
+def echo(rng: random.Random, asked: Scene, statements: Sequence[str], tokenizer: Tokenizer) -> Tree:
+    """A question with a few principles or none, and the line that says it back, at the distance of as many as served.
+
+    The system message is left out as often as not: a prompt as short as that teaches as much for less.
+    """
+    prompt = base(asked.conversation, principles=statements, audience=asked.audience)
+    shown = prompt if rng.random() < 0.3 else prompt[1:]
     tree = Tree()
-    root = tree.add([(_ids(tokenizer, f"{render(earlier)}{START}{last.role}\n{last.content}\n\n"), None)], parent=-1)
+    root = tree.add([(_ids(tokenizer, render(shown)), None)], parent=-1)
     tree.ends[root] += rng.randint(0, 350)
     begun, said = tokenizer.encode(REPLY + LEAD), tokenizer.encode(f' "{asked.quote}"\n')
     tree.add([(begun.ids, None), (said.ids, "quote")], parent=root)

@@ -90,7 +90,7 @@ def test_a_draft_bears_loss_the_words_said_back_most_and_a_poor_one_none(source:
 
 def test_an_echo_learns_the_question_and_nothing_else(source: Source, tokenizer: Tokenizer) -> None:
     scene = next(scene for scene in map(source.scene, range(9)) if scene.quote)
-    tree = echo(random.Random(1), scene, tokenizer)
+    tree = echo(random.Random(1), scene, ["Be kind."], tokenizer)
     learnt = [number for number, weight in zip(tree.ids, tree.weights, strict=True) if weight]
     assert tokenizer.decode(learnt) == f' "{scene.quote}"\n'
 

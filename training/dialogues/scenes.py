@@ -13,14 +13,14 @@ from training.dialogues import templates
 from training.dialogues.library import SLOT, Principle, upper
 from training.dialogues.words import Split, Words, is_held_out
 
-# The most of a message that an answer says back.
-_QUOTED_SENTENCES = 2
+# As much of the last message as an answer says back: its first sentences.
+_QUOTED_SENTENCES = 3
 _ENDS = (".", "?", "!")
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`quote` is what an answer says back, as it stands in the conversation; `values` are the words in it that matter.
+    """`quote` is what an answer says back of the person's last message; `values` are the words in that which matter.
 
     `fixed` is a whole reply for questions that need no principles (other languages, off topic); empty otherwise.
     `found` is a sentence with what a tool answered.
@@ -67,9 +67,9 @@ def _asked(words: Words, topic: Principle) -> Scene:
     template, values = _voice(rng, template, values)
     asked = fill(template, values)
     asked = upper(asked) if template[:1] == "{" and rng.random() < 0.3 else asked
-    messages, quote = _turns(rng, _noised(words, asked, share=0.08))
-    said = {slot: text for slot, text in values.items() if text in quote}
-    return Scene(Conversation((*_app(words), *messages)), audience, said, quote)
+    turns = _turns(rng, _noised(words, asked, share=0.08))
+    said = {slot: text for slot, text in values.items() if text in turns[-1].content}
+    return Scene(Conversation((*_app(words), *turns)), audience, said, quote_of(turns[-1].content))
 
 
 def _template(words: Words, topic: Principle, audience: Audience) -> str:
@@ -136,24 +136,17 @@ def _noised(words: Words, text: str, *, share: float) -> str:
     return " ".join(found)
 
 
-def _turns(rng: random.Random, asked: str) -> tuple[tuple[Message, ...], str]:
-    """The turns, and what an answer says back."""
-    asked = _ended(rng, asked)
+def _turns(rng: random.Random, asked: str) -> tuple[Message, ...]:
     before, after = _around(rng)
-    if before and not before.endswith(_ENDS):  # small talk that runs into the question is said back with it
-        before, asked = "", f"{before} {asked}"
-    if not asked.endswith(_ENDS):  # nor does anything tell where it ends
-        after = ""
-    quote = quote_of(asked)
-    text = " ".join(piece for piece in (before, asked, after) if piece)
+    text = " ".join(piece for piece in (before, _ended(rng, asked), after) if piece)
     kind = rng.random()
     if kind < 0.06:
         reply = rng.choice(
             ("Hello. How can I help you?", "Hi, what can I do for you today?", "Good day. What is it about?")
         )
         hello = rng.choice(("hi", "Hello", "hey there", "Good evening."))
-        return (Message(Role.USER, hello), Message(Role.ASSISTANT, reply), Message(Role.USER, text)), quote
-    if kind < 0.12:
+        return Message(Role.USER, hello), Message(Role.ASSISTANT, reply), Message(Role.USER, text)
+    if kind < 0.1:
         reply = rng.choice(("Can you tell me more?", "I see. Is there anything else?", "What would you like to know?"))
         more = rng.choice(
             (
@@ -164,8 +157,8 @@ def _turns(rng: random.Random, asked: str) -> tuple[tuple[Message, ...], str]:
                 "what do you think?",
             )
         )
-        return (Message(Role.USER, text), Message(Role.ASSISTANT, reply), Message(Role.USER, more)), quote
-    return (Message(Role.USER, text),), quote
+        return Message(Role.USER, text), Message(Role.ASSISTANT, reply), Message(Role.USER, more)
+    return (Message(Role.USER, text),)
 
 
 def _ended(rng: random.Random, asked: str) -> str:
@@ -182,8 +175,8 @@ def quote_of(asked: str) -> str:
 
 def _around(rng: random.Random) -> tuple[str, str]:
     kind = rng.random()
-    before = " ".join(rng.sample(templates.BEFORE, rng.choice((1, 1, 2, 3)))) if kind > 0.6 else ""
-    after = " ".join(rng.sample(templates.AFTER, rng.choice((1, 1, 2)))) if kind > 0.8 or 0.4 < kind < 0.55 else ""
+    before = rng.choice(templates.BEFORE) if kind > 0.7 else ""
+    after = " ".join(rng.sample(templates.AFTER, rng.choice((1, 1, 2)))) if kind > 0.85 or 0.4 < kind < 0.55 else ""
     return before, after
 
 
@@ -232,5 +225,5 @@ def _query(words: Words, queries: Sequence[str]) -> Scene:
     asked = words.rng.choice(queries)
     if words.rng.random() < 0.3:
         asked = _lower(asked)
-    messages, quote = _turns(words.rng, _noised(words, asked, share=0.2))
-    return Scene(Conversation((*_app(words), *messages)), Audience.PATIENT, {}, quote)
+    turns = _turns(words.rng, _noised(words, asked, share=0.2))
+    return Scene(Conversation((*_app(words), *turns)), Audience.PATIENT, {}, quote_of(turns[-1].content))
