@@ -136,8 +136,9 @@ def _judged_own(model: Llama, dialogue: Dialogue, written: str) -> Iterator[tupl
 
 
 def _wanted_of_topic(dialogue: Dialogue) -> list[str]:
-    """What a draft can do for the topic."""
-    return [e.criterion.id for e in dialogue.setting.topic.sayable]
+    """What a draft can do for the topic; nothing where the topic had no room among the principles."""
+    setting = dialogue.setting
+    return [e.criterion.id for e in setting.topic.sayable if setting.topic in setting.guide]
 
 
 def _judge(model: Llama, dialogue: Dialogue, answer: Judged, branch: Branch, found: Outcome) -> None:

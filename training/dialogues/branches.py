@@ -94,7 +94,7 @@ def mending(writer: Writer, draft: Draft, rubric: Sequence[Exemplar], *, duty: b
         return None
     targets.sort(key=lambda c: -c.weight)
     by_id = {e.criterion.id: e for e in chosen}
-    added = tuple(writer.does(by_id[c.id]) for c in targets if c.id in by_id and by_id[c.id].wanted)
+    added = tuple(writer.adds(by_id[c.id]) for c in targets if c.id in by_id and by_id[c.id].wanted)
     turned = {e.criterion.id: writer.misses(e) for e in chosen if not e.wanted and e.misses and rng.random() < 0.25}
     return Mending(draft, tuple(targets), added, turned)
 

@@ -16,8 +16,9 @@ WEAKENED = Criterion("duty#upheld", "duty", templates.WEAKENED, 10, Polarity.MUS
 WEAKENER = Exemplar(WEAKENED, templates.WEAKENERS, (), "")
 # What a draft opens with; then the person's own words in quotation marks, to the letter, and a line's end.
 LEAD = "You wrote:"
-# Of the first principles that a draft can do something for: how many of their wishes it does.
-_DONE = (2, 1, 1)
+# A draft does something for so many principles: what weighs enough to hold an answer back, two wishes at most; of the
+# first ones the weightiest wish in any case.
+_PRINCIPLES, _WISHES, _IN_ANY_CASE, _WEIGHTY = 5, 2, 2, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,10 @@ class Writer:
         """The sentence that a draft says of its own accord."""
         return Line(exemplar.says, exemplar.criterion)
 
+    def adds(self, exemplar: Exemplar) -> Line:
+        """The sentence that mends a draft where the criterion's thing is missing."""
+        return self.says(exemplar) if exemplar.says else Line(exemplar.does[0], exemplar.criterion)
+
     def does(self, exemplar: Exemplar) -> Line:
         """A sentence that does what the criterion names."""
         return Line(self.rng.choice(exemplar.does), exemplar.criterion)
@@ -96,10 +101,14 @@ def opening(quote: str) -> str:
 
 def good(writer: Writer, guide: Sequence[Principle]) -> Draft:
     """The opening, the weightiest wishes of the first principles in their order, then what always applies."""
-    first = [p for p in guide if p.sayable and not p.always_on]
-    wishes = [e for p, count in zip(first, _DONE, strict=False) for e in p.sayable[:count]]
+    first = [p for p in guide if p.sayable and not p.always_on][:_PRINCIPLES]
+    wishes: list[Exemplar] = []
+    for place, principle in enumerate(first):
+        weighty = [e for e in principle.sayable if e.criterion.weight >= _WEIGHTY]
+        wishes += weighty[:_WISHES] or principle.sayable[: int(place < _IN_ANY_CASE)]
     wishes += [e for p in guide if p.always_on for e in p.sayable[:1]]
-    return Draft((*writer.opening(), *(writer.says(e) for e in wishes)))
+    lines = {e.says: writer.says(e) for e in wishes}  # two principles may want the same sentence
+    return Draft((*writer.opening(), *lines.values()))
 
 
 def poor(writer: Writer, guide: Sequence[Principle], *, duty: bool) -> Draft:
