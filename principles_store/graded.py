@@ -23,11 +23,11 @@ LABELS: Final = PACKAGE / "relevance.jsonl"
 LABELLED_BY: Final = "a language model working as an engineer, single reader, not clinicians"
 RELEVANT: Final = 2
 _DEPTH: Final = 10
-# Where each source keeps its texts: file, field of the row's name (None: its place in the file), field of the text.
-SOURCES: Final[Mapping[str, tuple[str, str | None, str]]] = {
-    "kqa": ("kqa_questions.jsonl", None, "Question"),
-    "healthbench": ("healthbench_prompts_5000.jsonl.gz", "prompt_id", "first_user_turn"),
-    "medquad": ("medquad_qa.jsonl.gz", "qid", "question"),
+# Where each source keeps its texts: file and field. Texts are found by their hash: a row's name need not be its own.
+SOURCES: Final = {
+    "kqa": ("kqa_questions.jsonl", "Question"),
+    "healthbench": ("healthbench_prompts_5000.jsonl.gz", "first_user_turn"),
+    "medquad": ("medquad_qa.jsonl.gz", "question"),
 }
 
 
@@ -78,8 +78,8 @@ def read_judged(folder: Path, labels: Path = LABELS) -> tuple[Judged, ...]:
     texts = {source: _texts(folder, source) for source in sorted({entry["source"] for entry in entries})}
     found = []
     for entry in entries:
-        text = texts[entry["source"]].get(entry["row"], "")
-        if hashlib.sha256(text.encode()).hexdigest() != entry["sha256"]:
+        text = texts[entry["source"]].get(entry["sha256"])
+        if text is None:
             raise StoreError(f"{folder}: row {entry['row']!r} of {entry['source']} is not the text that was labelled")
         grades = {name: int(grade) for grade, names in entry["grades"].items() for name in names}
         found.append(Judged(entry["source"], text, entry["sha256"], grades))
@@ -120,10 +120,9 @@ def _discounted(grades: Sequence[int]) -> float:
 
 
 def _texts(folder: Path, source: str) -> dict[str, str]:
-    file, name, field = SOURCES[source]
+    file, field = SOURCES[source]
     try:
-        return {
-            str(place if name is None else r[name]): str(r[field]) for place, r in enumerate(rows_of(folder / file))
-        }
+        texts = [str(row[field]) for row in rows_of(folder / file)]
     except KeyError as error:
         raise StoreError(f"{folder / file}: a row has no {error}") from error
+    return {hashlib.sha256(text.encode()).hexdigest(): text for text in texts}

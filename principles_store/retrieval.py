@@ -25,10 +25,10 @@ class Ranking:
     words: float = 0.025
     asked: float = 0.5
     urgency: float = 0.05
-    uncertainty: float = 0.4
-    expertise: float = 0.3
+    uncertainty: float = 0.2
+    expertise: float = 0.15
     task_type: float = 0.05
-    diversity: float = 0.1
+    diversity: float = 0.0
     calm: float = 0.95
 
     def level(self, dimension: Dimension) -> float:

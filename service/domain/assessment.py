@@ -119,7 +119,9 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """A principle that matters for this enquiry, and how near it lies (cosine; 1.0 when it always applies)."""
+    """A principle that matters for this enquiry, how near it lies (cosine; 1.0 when it always applies), and its score in
+    the store's order of relevance, which counts shared words, labelled questions and the scenario too.
+    """  # noqa: D205 - one sentence too long for one line
 
     id: str
     title: str
@@ -130,6 +132,7 @@ class Retrieved:
     similarity: float
     criteria: tuple[Criterion, ...]
     always_on: bool = False
+    relevance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

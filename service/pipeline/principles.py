@@ -86,6 +86,7 @@ def _retrieved(match: Match) -> Retrieved:
             for c in principle.criteria
         ),
         always_on=principle.always_on,
+        relevance=match.relevance,
     )
 
 

@@ -10,16 +10,18 @@ from service.pipeline.ports import Hits
 
 @dataclass(frozen=True, slots=True)
 class Nearness:
-    """Cosines below which a principle is too far to apply, and a question too far from health.
+    """What is too far to apply: a question is far from health below the cosine `health`, and says little where nothing
+    reaches the cosine `principle`.
 
-    `relative` is a share of the nearest principle's cosine: where one fits well, half-fitting ones are noise, and the
-    demands of a principle that does not apply do harm. An emergency's demands are the heaviest, and red flags bring
-    them in without regard to nearness, so nearness alone must be `emergent`. Set on the store's labelled queries, for
-    all-MiniLM-L6-v2: docs/decisions/applies-before-the-draft.md.
-    """
+    A principle applies if its relevance reaches `relevance` and it is among the `most` most relevant: further down,
+    demands that do not apply outnumber those that do. An emergency's demands are the heaviest, and red flags bring them
+    in without regard to nearness, so nearness alone must be `emergent` (cosine). Set on the tuning half of real questions
+    with graded labels, for all-MiniLM-L6-v2: docs/decisions/applies-before-the-draft.md.
+    """  # noqa: D205 - one sentence too long for one line
 
     principle: float = 0.25
-    relative: float = 0.7
+    relevance: float = 0.55
+    most: int = 4
     emergent: float = 0.4
     health: float = 0.30
 
@@ -50,17 +52,10 @@ def select(
         kept: Sequence[Retrieved] = hits.outside or hits.always_on
         near: Sequence[Retrieved] = ()
     else:
-        found = (*hits.nearest, *hits.flagged)
-        floor = max([nearness.principle, *(nearness.relative * p.similarity for p in found)])
         kept = (*hits.flagged, *hits.always_on)
-        near = [
-            p
-            for p in (hits.nearest if reads_language else ())
-            if p.similarity >= (max(floor, nearness.emergent) if _is_emergent(p) else floor) and _suits(p, scenario)
-        ]
+        near = _applying(hits, scenario, nearness) if reads_language else ()
     never_dropped = {principle.id: principle for principle in kept}
-    elsewhere = never_dropped.keys() | {principle.id for principle in hits.outside}
-    distinct = (*never_dropped.values(), *(p for p in near if p.id not in elsewhere))
+    distinct = (*never_dropped.values(), *(p for p in near if p.id not in never_dropped))
     if not distinct:
         raise StoreError("no principle was retrieved: validate and rebuild the store (clinalign principles build)")
     return distinct[: max(limit, len(never_dropped))]
@@ -70,6 +65,20 @@ def says_little(hits: Hits, *, nearness: Nearness) -> bool:
     """Whether a query alone does not tell what it is about: nothing is near it, or only what lies outside health."""
     near = any(principle.similarity >= nearness.principle for principle in hits.nearest)
     return not near or is_outside_health(hits, nearness=nearness, flagged=False)
+
+
+def _applying(hits: Hits, scenario: Scenario, nearness: Nearness) -> list[Retrieved]:
+    """Those of the nearest that apply to a question about health."""
+    elsewhere = {principle.id for principle in hits.outside}
+    fitting = [
+        p
+        for p in hits.nearest
+        if p.relevance >= nearness.relevance
+        and (not _is_emergent(p) or p.similarity >= nearness.emergent)
+        and _suits(p, scenario)
+        and p.id not in elsewhere
+    ]
+    return fitting[: nearness.most]
 
 
 def _is_emergent(principle: Retrieved) -> bool:

@@ -101,7 +101,7 @@ def test_a_damaged_file_is_refused(folder: Path, file: str) -> None:
         open_built(folder, principles=ORDERED, encoder=WordEncoder())
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"extra": 1}, {"ids": None}], ids=lambda c: next(iter(c)))
+@pytest.mark.parametrize("change", [{"format": 1}, {"extra": 1}, {"ids": None}], ids=lambda c: next(iter(c)))
 def test_a_manifest_of_another_version_is_refused(folder: Path, change: dict[str, object]) -> None:
     content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     (folder / MANIFEST).write_text(json.dumps({**content, **change}), encoding="utf-8")

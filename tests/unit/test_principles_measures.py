@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from principles_store.measures import Proportion, agreement, apart, folds, found, halves, latency, reading
+from principles_store.kinship import KIN, families, family, folds, is_for_tuning
+from principles_store.measures import Proportion, agreement, apart, found, halves, latency, reading
+from principles_store.loading import load_principles, load_queries
+from principles_store.paths import SHIPPED_PRINCIPLES, SHIPPED_QUERIES
 from tests.principles_fakes import QUERIES
 
 
@@ -64,11 +67,19 @@ def test_halves_share_nothing_and_lose_nothing() -> None:
     assert sorted(chosen + reported) == list(range(len(QUERIES)))
 
 
-def test_the_queries_of_one_principle_fall_in_one_fold() -> None:
-    of = dict[str, set[int]]()
-    for asked, fold in zip(QUERIES, folds(QUERIES), strict=True):
-        of.setdefault(asked.principle, set()).add(int(fold))
-    assert all(len(found_in) == 1 for found_in in of.values())
+def test_the_queries_of_one_family_fall_in_one_fold_and_one_half() -> None:
+    shipped = load_queries(SHIPPED_QUERIES)
+    names, parts, halved = families(shipped), folds(shipped), is_for_tuning(shipped)
+    for name in set(names.tolist()):
+        assert len(set(parts[names == name])) == len(set(halved[names == name])) == 1
+
+
+def test_kin_are_principles_of_the_store_and_belong_to_one_family_each() -> None:
+    last_parts = {p.id.rsplit(".", 1)[-1] for p in load_principles(SHIPPED_PRINCIPLES)}
+    members = [member for kin in KIN for member in kin]
+    assert set(members) <= last_parts
+    assert len(members) == len(set(members))
+    assert family("urgency.emergent.suicide-danger-now") == family("task_type.boundary.no-lethal-methods")
 
 
 def test_latency_counts_each_text_once() -> None:

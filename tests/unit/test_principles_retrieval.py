@@ -10,7 +10,7 @@ from principles_store.encoder import normalise
 from principles_store.retrieval import Ranking, diversify, is_out_of_place, relevance
 from principles_store.scenario import Scenario
 from principles_store.schema import LEVELS, Dimension
-from principles_store.words import WordIndex
+from principles_store.words import WordIndex, words
 from tests.principles_fakes import principle
 
 SCORES = arrays.arrays(np.float32, st.integers(1, 12), elements=st.floats(-1, 1, width=32))
@@ -49,7 +49,7 @@ def test_no_candidates_give_no_order() -> None:
 
 def test_a_principle_of_the_scenarios_own_level_is_raised() -> None:
     pair = [principle("urgency.emergent.a"), principle("urgency.routine.a")]
-    raised = relevance(np.zeros(2, dtype=np.float32), pair, scenario(routine=0.25), Ranking(level=0.1))
+    raised = relevance(np.zeros(2, dtype=np.float32), pair, scenario(routine=0.25), Ranking(urgency=0.1))
     assert raised == pytest.approx([0.075, 0.025])
 
 
@@ -74,6 +74,11 @@ def test_a_rare_word_counts_more_than_a_common_one() -> None:
     rare, common = index.scores("metformin"), index.scores("dose")
     assert rare[0] > common[0] > 0
     assert rare[1] == 0
+
+
+def test_the_commonest_endings_do_not_make_another_word() -> None:
+    assert words("tablets tablet, worries worry; bleeding bleed") == ["tablet", "tablet", "worry", "worry", "bleed", "bleed"]
+    assert words("stress less") == ["stress", "less"]
 
 
 def test_a_word_counts_once_however_often_the_query_repeats_it() -> None:

@@ -33,17 +33,19 @@ from service.pipeline.retrieve import Nearness
 
 ROUTINE = Scenario(Urgency.ROUTINE, Uncertainty.NONE, Expertise.LAY, TaskType.EDUCATION)
 FLAG = RedFlag("cardiac", Span(0, 0, 3), "Call your emergency number now.")
-NEAR = Nearness(principle=0.25, health=0.2)
+NEAR = Nearness(principle=0.25, relevance=0.25, most=2, health=0.2)
 
 
 def principle(
-    name: str, *, similarity: float = 0.5, dimension: str = "task_type", level: str = "triage", always: bool = False
+    name: str, *, similarity: float = 0.6, dimension: str = "task_type", level: str = "triage", always: bool = False
 ) -> Retrieved:
     criteria = (
         Criterion(f"{name}#a", name, "Does it.", 6, Polarity.MUST),
         Criterion(f"{name}#b", name, "Does harm.", 8, Polarity.MUST_NOT),
     )
-    return Retrieved(name, name, f"Be {name}.", dimension, level, "1.0.0", similarity, criteria, always_on=always)
+    return Retrieved(
+        name, name, f"Be {name}.", dimension, level, "1.0.0", similarity, criteria, always_on=always, relevance=similarity
+    )
 
 
 def hits(*nearest: Retrieved, flagged: tuple[Retrieved, ...] = (), health: float = 0.6) -> Hits:
@@ -91,10 +93,17 @@ def test_what_is_too_far_is_not_taken() -> None:
     assert select(hits(principle("far", similarity=0.1))) == ["always"]
 
 
-def test_half_fitting_principles_are_noise_where_one_fits_well() -> None:
-    near, half = principle("near", similarity=0.8), principle("half", similarity=0.5)
-    assert select(hits(near, half)) == ["always", "near"]
-    assert select(hits(half)) == ["always", "half"]
+def test_only_the_most_relevant_of_those_that_fit_apply() -> None:
+    first, second, third = (principle(name) for name in ("first", "second", "third"))
+    professional = principle("dose", dimension="expertise", level="professional")
+    assert select(hits(first, second, third)) == ["always", "first", "second"]
+    assert select(hits(first, professional, third)) == ["always", "first", "third"]
+
+
+def test_the_scenario_may_raise_what_lies_far_but_not_bring_in_what_is_irrelevant() -> None:
+    raised = replace(principle("raised", similarity=0.1), relevance=0.6)
+    near = replace(principle("near"), relevance=0.2)
+    assert select(hits(raised, near)) == ["always", "raised"]
 
 
 def test_an_emergencys_demands_do_not_fall_on_a_routine_question() -> None:
