@@ -69,3 +69,4 @@ build/index/manifest.json: build/encoder/encoder.json $(shell find principles_st
 	touch $@
 
 include requirements/vllm.mk
+include requirements/clients.mk

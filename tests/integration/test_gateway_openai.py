@@ -54,7 +54,7 @@ async def test_a_completion_is_the_standard_object_with_ours_beside_it() -> None
 async def test_a_message_has_every_field_that_openais_has() -> None:
     async with client_of(FakeDesk()) as client:
         reply = (await client.post("/v1/chat/completions", json=COUGH)).json()
-    message = {"role": "assistant", "content": GOOD, "refusal": None, "annotations": []}
+    message: dict[str, object] = {"role": "assistant", "content": GOOD, "refusal": None, "annotations": []}
     assert reply["choices"][0]["message"] == message
 
 
