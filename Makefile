@@ -72,4 +72,4 @@ build/screen/manifest.json: build/encoder/encoder.json $(wildcard service/pipeli
 	$(BIN)/clinalign screen build
 
 include requirements/vllm.mk
-include requirements/schema.mk
+include requirements/clients.mk

@@ -55,6 +55,7 @@ class MessageObject(TypedDict):
     role: str
     content: str | None
     refusal: None
+    annotations: list[dict[str, Any]]
     tool_calls: NotRequired[list[ToolCallObject]]
 
 
@@ -82,7 +83,8 @@ class CompletionReply(TypedDict):
 def completion_reply(given: Given, *, parallel: bool) -> CompletionReply:
     """The whole object. Where the caller takes one tool call at a time (`parallel` false), the first is given."""
     reply, calls = given.reply, _calls(given.tool_calls, parallel=parallel)
-    message: MessageObject = {"role": "assistant", "content": reply["answer"] or None, "refusal": None}
+    said = reply["answer"] or None
+    message: MessageObject = {"role": "assistant", "content": said, "refusal": None, "annotations": []}
     if calls:
         message["tool_calls"] = calls
     else:

@@ -13,6 +13,8 @@ from service.gateway.responses_body import FunctionTool, ResponsesBody
 from service.gateway.shaping import CHOICES
 
 RESPONSE = "resp_"
+# What OpenAI's interface means by a sampling parameter that is not sent.
+_UNCHANGED = 1.0
 # Why a response is not complete, by the finish reason of the answer; any other is complete.
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -27,22 +29,30 @@ class ResponseReply(TypedDict):
     created_at: int
     completed_at: int | None
     status: str
+    background: bool
     error: None
     incomplete_details: dict[str, str] | None
     instructions: str | None
     max_output_tokens: int | None
+    max_tool_calls: None
     metadata: dict[str, str]
     model: str
     output: list[Json]
     parallel_tool_calls: bool
+    presence_penalty: float
+    frequency_penalty: float
     previous_response_id: None
+    prompt_cache_key: str | None
     reasoning: dict[str, str | None]
+    safety_identifier: str | None
+    service_tier: str
     store: bool
-    temperature: float | None
+    temperature: float
     text: Json
     tool_choice: Json | str
     tools: list[Json]
-    top_p: float | None
+    top_logprobs: int
+    top_p: float
     truncation: str
     usage: Json | None
     user: str | None
@@ -57,23 +67,31 @@ def begun(body: ResponsesBody, *, chat_id: str, created: int, model: str) -> Res
         "created_at": created,
         "completed_at": None,
         "status": "in_progress",
+        "background": False,
         "error": None,
         "incomplete_details": None,
         "instructions": body.instructions,
         "max_output_tokens": body.max_output_tokens,
+        "max_tool_calls": None,
         "metadata": body.metadata or {},
         "model": model,
         "output": [],
         "parallel_tool_calls": body.parallel_tool_calls is not False,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
         "previous_response_id": None,
+        "prompt_cache_key": body.prompt_cache_key,
         "reasoning": {"effort": body.reasoning.effort if body.reasoning else None, "summary": None},
+        "safety_identifier": body.safety_identifier,
+        "service_tier": "default",
         "store": False,
-        "temperature": body.temperature,
+        "temperature": _UNCHANGED if body.temperature is None else body.temperature,
         "text": {"format": _format(body)},
         "tool_choice": _choice(body.tool_choice),
         "tools": [_tool(tool) for tool in body.tools or ()],
-        "top_p": body.top_p,
-        "truncation": body.truncation or "auto",
+        "top_logprobs": 0,
+        "top_p": _UNCHANGED if body.top_p is None else body.top_p,
+        "truncation": "auto",
         "usage": None,
         "user": body.user,
         "clinalign": None,

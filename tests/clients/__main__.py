@@ -37,7 +37,7 @@ CLIENTS = (
     ("instructor", OLDER / "python", "with_instructor.py"),
     ("litellm (client)", NEWER / "python", "with_litellm.py"),
     ("llm", NEWER / "python", "with_llm.py"),
-    ("inspect-ai", OLDER / "python", "with_inspect_ai.py"),
+    ("inspect-ai", NEWER / "python", "with_inspect_ai.py"),
 )
 # A stream's silence is broken often, so that every client meets the comments that break it.
 _SERVED = {"CLINALIGN_API_KEYS": f"clients:{KEY}", "CLINALIGN_KEEP_ALIVE_S": "0.02"}

@@ -51,6 +51,26 @@ async def test_a_completion_is_the_standard_object_with_ours_beside_it() -> None
     assert reply.usage.prompt_tokens_details.cached_tokens == ours["usage"]["cached_tokens"] > 0
 
 
+async def test_a_message_has_every_field_that_openais_has() -> None:
+    async with client_of(FakeDesk()) as client:
+        reply = (await client.post("/v1/chat/completions", json=COUGH)).json()
+    message: dict[str, object] = {"role": "assistant", "content": GOOD, "refusal": None, "annotations": []}
+    assert reply["choices"][0]["message"] == message
+
+
+async def test_what_the_client_parsed_of_a_reply_is_taken_back() -> None:
+    fake = FakeDesk(plays("", tool_calls=(CALL,), finish_reason="tool_calls"))
+    async with openai_client(fake) as client:
+        async with client.chat.completions.stream(model="fake", messages=MESSAGES, tools=TOOLS) as stream:
+            called: Any = (await stream.get_final_completion()).choices[0].message
+        assert "parsed" in called.model_dump(exclude_unset=True)
+        result = {"role": "tool", "tool_call_id": CALL.id, "content": "Riverside"}
+        turns: Any = [*MESSAGES, called, result]
+        await client.chat.completions.create(model="fake", messages=turns, tools=TOOLS)
+    told = [ask.prompt.messages for ask in fake.engine.asks if not is_verdict(ask)][-1]
+    assert [call.name for turn in told for call in turn.tool_calls] == [CALL.name]
+
+
 async def test_a_stream_says_role_text_finish_and_no_usage_unless_asked() -> None:
     async with openai_client(FakeDesk(plays(BAD))) as client:
         stream = await client.chat.completions.create(model="fake", messages=MESSAGES, stream=True)

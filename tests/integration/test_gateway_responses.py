@@ -50,6 +50,18 @@ async def test_a_response_is_the_standard_object_with_ours_beside_it() -> None:
     assert draft.prompt.messages[-1].content.startswith(QUESTION)
 
 
+async def test_a_response_says_what_was_understood_of_every_parameter() -> None:
+    asked = {"model": "fake", "input": QUESTION, "prompt_cache_key": "ward", "safety_identifier": "app-user"}
+    async with client_of(FakeDesk()) as client:
+        reply = (await client.post(PATH, json=asked)).json()
+        chosen = (await client.post(PATH, json={**asked, "temperature": 0, "top_p": 0.5})).json()
+    assert (reply["prompt_cache_key"], reply["safety_identifier"]) == ("ward", "app-user")
+    assert (reply["temperature"], reply["top_p"]) == (1.0, 1.0)
+    assert (chosen["temperature"], chosen["top_p"]) == (0, 0.5)
+    untouched = {"background", "max_tool_calls", "top_logprobs", "presence_penalty", "frequency_penalty"}
+    assert not any(reply[name] for name in untouched)
+
+
 async def test_the_clients_stream_helper_reads_every_event() -> None:
     async with openai_client(FakeDesk(plays(BAD))) as client:
         async with client.responses.stream(model="fake", input=QUESTION) as stream:
