@@ -32,7 +32,9 @@ def test_a_cue_is_found_by_its_words(text: str, name: str) -> None:
     assert name in met(text)
 
 
-@pytest.mark.parametrize("text", ["", "evidently", "the drone flew"], ids=["nothing", "another ending", "inside a word"])
+@pytest.mark.parametrize(
+    "text", ["", "evidently", "the drone flew"], ids=["nothing", "another ending", "inside a word"]
+)
 def test_a_phrase_that_is_part_of_another_word_is_no_cue(text: str) -> None:
     assert not met(text) & {"asks_for_evidence", "feelings", "danger"}
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from principles_store.kinship import KIN, families, family, folds, is_for_tuning
-from principles_store.measures import Proportion, agreement, apart, found, halves, latency, reading
 from principles_store.loading import load_principles, load_queries
+from principles_store.measures import Proportion, agreement, apart, found, halves, latency, reading
 from principles_store.paths import SHIPPED_PRINCIPLES, SHIPPED_QUERIES
 from tests.principles_fakes import QUERIES
 

@@ -77,7 +77,14 @@ def test_a_rare_word_counts_more_than_a_common_one() -> None:
 
 
 def test_the_commonest_endings_do_not_make_another_word() -> None:
-    assert words("tablets tablet, worries worry; bleeding bleed") == ["tablet", "tablet", "worry", "worry", "bleed", "bleed"]
+    assert words("tablets tablet, worries worry; bleeding bleed") == [
+        "tablet",
+        "tablet",
+        "worry",
+        "worry",
+        "bleed",
+        "bleed",
+    ]
     assert words("stress less") == ["stress", "less"]
 
 

@@ -44,7 +44,16 @@ def principle(
         Criterion(f"{name}#b", name, "Does harm.", 8, Polarity.MUST_NOT),
     )
     return Retrieved(
-        name, name, f"Be {name}.", dimension, level, "1.0.0", similarity, criteria, always_on=always, relevance=similarity
+        name,
+        name,
+        f"Be {name}.",
+        dimension,
+        level,
+        "1.0.0",
+        similarity,
+        criteria,
+        always_on=always,
+        relevance=similarity,
     )
 
 
