@@ -115,7 +115,7 @@ def assemble(
 
 
 def owners(principles: Sequence[Principle], queries: Sequence[LabelledQuery]) -> NDArray[np.int64]:
-    """For each query the position of the principle it asks for, else NOBODYS, or ELSEWHERE where it is not on health."""
+    """For each query the position of the principle it asks for, else NOBODYS, or ELSEWHERE where not on health."""
     rows = {principle.id: row for row, principle in enumerate(principles)}
     rows.setdefault(OUTSIDE_HEALTH, ELSEWHERE)
     return np.array([rows.get(query.principle, NOBODYS) for query in queries], dtype=np.int64)

@@ -52,7 +52,7 @@ def list_(
     with refusals():
         found = load_principles(principles or Places.from_environment().principles)
     chosen = [p for p in found if dimension in {None, p.dimension} and level in {None, p.level}]
-    out(
+    print_out(
         {"digest": digest(found), "count": len(chosen), "principles": [_brief(p) for p in chosen]},
         as_json,
         lambda: tables.principles(chosen),
@@ -67,7 +67,7 @@ def show(principle_id: str, principles: PrinciplesDir = None, as_json: AsJson = 
         if principle_id not in found:
             raise StoreError(f"no principle {principle_id!r}: `clinalign principles list` shows their ids")
     principle = found[principle_id]
-    out(principle, as_json, lambda: tables.principle(principle))
+    print_out(principle, as_json, lambda: tables.principle(principle))
 
 
 @commands.command()
@@ -99,7 +99,7 @@ def search(
         "digest": told.digest,
         **matches,
     }
-    out(content, as_json, lambda: tables.consultation(told))
+    print_out(content, as_json, lambda: tables.consultation(told))
 
 
 @commands.command()
@@ -127,7 +127,7 @@ def validate(
         "faults": result.faults,
         "coverage": {f"{dimension}.{level}": n for (dimension, level), n in result.coverage.items()},
     }
-    out(content, as_json, lambda: tables.validation(result))
+    print_out(content, as_json, lambda: tables.validation(result))
     raise typer.Exit(0 if result.passed else 1)
 
 
@@ -150,7 +150,7 @@ def import_(
         "left": imported.left,
         "written": [str(path) for path in written],
     }
-    out(content, as_json, lambda: tables.imported(imported, written))
+    print_out(content, as_json, lambda: tables.imported(imported, written))
 
 
 @commands.command()
@@ -170,7 +170,7 @@ def build(
         reader = Encoder.load(encoder or places.encoder, precision=precision)
         with _progress("encoding", len(asked) + 2 * len(found)) as advance:
             manifest = build_index(found, asked, reader, index or places.index, progress=advance)
-    out(manifest, as_json, lambda: tables.manifest(manifest, index or places.index))
+    print_out(manifest, as_json, lambda: tables.manifest(manifest, index or places.index))
 
 
 @commands.command()
@@ -193,7 +193,7 @@ def evaluate(
             report = evaluate_store(
                 found, asked, outside=load_outside(OUTSIDE_HEALTH), encoder=full, other=small, progress=advance
             )
-    out(report, as_json, lambda: tables.report(report))
+    print_out(report, as_json, lambda: tables.report(report))
 
 
 def _queries(folder: Path, given: Path | None, places: Places) -> tuple[LabelledQuery, ...]:
@@ -235,7 +235,7 @@ def _progress(task: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.advance(running, done)
 
 
-def out(content: object, as_json: bool, table: Callable[[], tables.Tables]) -> None:
+def print_out(content: object, as_json: bool, table: Callable[[], tables.Tables]) -> None:
     """JSON and nothing else, or tables."""
     if as_json:
         typer.echo(json.dumps(_plain(content)))

@@ -47,7 +47,7 @@ CUE_WIDTH: Final = len(_NAMES) + _SHAPES
 
 
 def cues(text: str) -> NDArray[np.float32]:
-    """The hints of one text, [CUE_WIDTH]: how often each cue occurs (twice at most), then its shape, all about 0 to 1."""
+    """The hints of one text, [CUE_WIDTH]: how often each cue occurs (twice at most), then its shape, about 0 to 1."""
     read = text[:_CHARACTERS]
     counts = [0] * len(_NAMES)
     tokens = _tokens(read)

@@ -8,7 +8,7 @@ import typer
 
 from principles_store import tables
 from principles_store.building import assemble, encode, principle_vectors
-from principles_store.cli import AsJson, EncoderDir, PrinciplesDir, QueriesDir, out, refusals
+from principles_store.cli import AsJson, EncoderDir, PrinciplesDir, QueriesDir, print_out, refusals
 from principles_store.encoder import Encoder, Precision
 from principles_store.graded import read_judged
 from principles_store.loading import load_principles, load_queries
@@ -44,7 +44,7 @@ def retrieval(
         report = evaluate_retrieval(_store(found, asked, full), full, judged, data, other=other)
         if page:
             retrieval_page(report, page)
-    out(report, as_json, lambda: tables.retrieval(report))
+    print_out(report, as_json, lambda: tables.retrieval(report))
 
 
 def scenario(
@@ -67,7 +67,7 @@ def scenario(
         report = evaluate_scenario(found, vectors[0], asked, vectors[1], encoder=reader, folder=data)
         if page:
             scenario_page(report, page)
-    out(report, as_json, lambda: tables.scenario(report))
+    print_out(report, as_json, lambda: tables.scenario(report))
 
 
 def _store(principles: Sequence[Principle], queries: Sequence[LabelledQuery], encoder: Encoder) -> Snapshot:

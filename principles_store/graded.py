@@ -45,7 +45,7 @@ def half_of(digest: str) -> Half:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A real question with the grade (1 touches it, 2 applies, 3 is what it is about) of each principle that has one."""
+    """A real question, and the grade (1 touches it, 2 applies, 3 is what it is about) of each principle with one."""
 
     source: str
     text: str

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from principles_store.errors import StoreError
+from principles_store.intervals import Estimate
 from principles_store.retrieval_evaluation import Way
 from principles_store.scenario_evaluation import HeldOut
 from principles_store.schema import LEVELS, Dimension
@@ -18,8 +19,8 @@ def draw_ways(ways: tuple[Way, ...], path: Path) -> Path:
     """Bars of recall@10 and nDCG@10 with their intervals, one pair a way of ranking."""
     with _figure(path, width=8.0, height=3.6) as axes:
         for shift, colour, label, pick in (
-            (-0.2, _BLUE, "recall@10", lambda way: way.recall10),
-            (0.2, _GREY, "nDCG@10", lambda way: way.ndcg),
+            (-0.2, _BLUE, "recall@10", _recall),
+            (0.2, _GREY, "nDCG@10", _ndcg),
         ):
             values = [pick(way) for way in ways]
             below = [value.value - value.low for value in values]
@@ -64,3 +65,11 @@ def _figure(path: Path, *, width: float, height: float, parts: int = 1) -> Itera
         yield figure.subplots(parts, parts)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _recall(way: Way) -> Estimate:
+    return way.recall10
+
+
+def _ndcg(way: Way) -> Estimate:
+    return way.ndcg

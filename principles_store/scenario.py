@@ -1,7 +1,7 @@
 """A query in; the probability of every named level in each of the four dimensions out, without a model call.
 
-Two readers, blended: a softmax on the query's vector, the shape of its words and their hints; and what is known of the principles
-that lie nearest (the labels of their queries, and their own level).
+Two readers, blended: a softmax on the query's vector, the shape of its words and their hints; and what is known of the
+principles that lie nearest (the labels of their queries, and their own level).
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One dimension: weights [levels, width + surface + cues + 1], bias last; and `known` [principles, levels], rows of 1."""
+    """A dimension: weights [levels, width + surface + cues + 1], bias last; `known` [principles, levels], rows of 1."""
 
     weights: NDArray[np.float32]
     known: NDArray[np.float32]

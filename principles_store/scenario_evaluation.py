@@ -148,7 +148,7 @@ def evaluate_scenario(
     whole = Snapshot(principles, assemble(principles, vectors, queries, asked))
     everything = range(len(queries))
     return ScenarioReport(
-        held_out={d: _held_out(queries, told, d, reported) for d in Dimension},
+        held_out={d: _held_out(queries, told, d, reported.tolist()) for d in Dimension},
         cross_validated={d: _held_out(queries, told, d, everything).macro_f1.value for d in Dimension},
         outside=_outside(whole, encoder, folder / FIRST_TURNS) if folder else (),
         latency=_latency(whole, queries, asked),
@@ -167,10 +167,10 @@ def _cross_read(
     parts = folds(queries)
     told: dict[int, Scenario] = {}
     for part in np.unique(parts):
-        seen = np.flatnonzero(parts != part)
+        seen = np.flatnonzero(parts != part).tolist()
         store = Snapshot(principles, assemble(principles, vectors, [queries[row] for row in seen], asked[seen]))
-        for row in np.flatnonzero(parts == part):
-            told[int(row)] = store.consult(queries[row].text, asked[row], limit=1, families=()).scenario
+        for row in np.flatnonzero(parts == part).tolist():
+            told[row] = store.consult(queries[row].text, asked[row], limit=1, families=()).scenario
     return [told[row] for row in range(len(queries))]
 
 

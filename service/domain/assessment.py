@@ -119,7 +119,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """A principle that matters for this enquiry, how near it lies (cosine; 1.0 when it always applies), and its score in
+    """A principle that matters for this enquiry, how near it lies (cosine; 1.0 when it always applies), its score in
     the store's order of relevance, which counts shared words, labelled questions and the scenario too.
     """  # noqa: D205 - one sentence too long for one line
 

@@ -24,6 +24,7 @@ class AtOnceJudge:
     engine: Engine
     name: str
     calibrated: bool = False
+    digest: str = ""
 
     async def judge(
         self, assessment: Assessment, candidate: Candidate, criteria: Sequence[Criterion]

@@ -15,7 +15,7 @@ class Nearness:
 
     A principle applies if its relevance reaches `relevance` and it is among the `most` most relevant: further down,
     demands that do not apply outnumber those that do. An emergency's demands are the heaviest, and red flags bring them
-    in without regard to nearness, so nearness alone must be `emergent` (cosine). Set on the tuning half of real questions
+    in without regard to nearness, so nearness alone must be `emergent` (cosine). Set on the tuning half of questions
     with graded labels, for all-MiniLM-L6-v2: docs/decisions/applies-before-the-draft.md.
     """  # noqa: D205 - one sentence too long for one line
 

@@ -34,13 +34,13 @@ def counts(report: Report, label: str, source: str = "rules") -> tuple[int, int]
     return sum(rate.flagged for rate in rates), sum(rate.total for rate in rates)
 
 
-EMERGENT = [
+EMERGENT: list[dict[str, object]] = [
     {"text": "I can't breathe", "label": "emergent"},
     {"text": "hello", "label": "emergent"},
     {"text": "my lantern glows strangely", "label": "emergent"},
     {"text": "a mild cough", "label": "non-emergent"},
 ]
-ROUTINE = [{"text": "how do I sleep better?"}, {"text": "my chest hurts", "label": "whatever"}]
+ROUTINE: list[dict[str, object]] = [{"text": "how do I sleep better?"}, {"text": "my chest hurts", "label": "whatever"}]
 
 
 @pytest.fixture
@@ -103,7 +103,8 @@ def test_a_curve_falls_as_the_threshold_rises() -> None:
     low, high = curve([0.1, 0.6, float("inf")], {"q": [-1.0, 0.2]}, thresholds=(0.0, 0.5))
 
     assert (low.sensitivity, low.false_alarms["q"]) == (1.0, 0.5)
-    assert (high.sensitivity, high.false_alarms["q"]) == (pytest.approx(2 / 3), 0.0)
+    assert high.sensitivity == pytest.approx(2 / 3)
+    assert high.false_alarms["q"] == 0.0
 
 
 def test_a_group_is_never_learned_from_while_it_is_judged() -> None:
