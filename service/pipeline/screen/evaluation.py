@@ -110,7 +110,7 @@ def _milliseconds(sample: Sequence[Conversation], *, screen: Screen) -> dict[str
         # The vectors of the sample are remembered by now: what is left is the head's own work.
         for conversation in sample:
             head.highest(conversation)
-        times["head_encoded"] = [_ms(lambda c=c: head.highest(c)) for c in sample]
+        times["head_encoded"] = [_ms(lambda c=c, head=head: head.highest(c)) for c in sample]
     return {name: round(median(values), 3) for name, values in times.items()}
 
 
