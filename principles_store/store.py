@@ -109,7 +109,7 @@ class Snapshot:
     ) -> tuple[NDArray[np.float32], Scenario]:
         """Scores of the candidates before the scenario raises any, and the scenario."""
         words = np.float32(self.ranking.words) * self._words.scores(query)[positions]
-        scenario = self.built.heads.read(query, vector, Near(positions, cosines + words))
+        scenario = self.built.heads.read(query, vector, Near(positions, (cosines + words).astype(np.float32)))
         asked = np.maximum(self._asked(vector)[positions], cosines)
         return (cosines + words + np.float32(self.ranking.asked) * asked).astype(np.float32), scenario
 
