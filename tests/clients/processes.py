@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_LIMIT_S = 120.0
+_LIMIT_S = 300.0
 # Telemetry and look-ups that these clients and what they stand on would do: all of it off.
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -52,13 +52,14 @@ class ClosedDoor:
     async def shut(self) -> AsyncIterator["ClosedDoor"]:
         """Listen on a free loopback port."""
         server = await asyncio.start_server(self._refuse, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        host, port = server.sockets[0].getsockname()
+        self.url = f"http://{host}:{port}"
         async with server:
             yield self
 
 
 async def ended(command: Sequence[str], *, environment: Mapping[str, str], home: Path) -> Ended:
-    """Run a program to its end, at most two minutes, with a home of its own."""
+    """Run a program to its end, at most five minutes, with a home of its own."""
     async with ClosedDoor().shut() as door:
         process = await asyncio.create_subprocess_exec(
             *command,

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import TypeVar
 
 BASE_URL = os.environ["GATEWAY_URL"]
 ROOT = BASE_URL.removesuffix("/v1")
@@ -24,6 +25,7 @@ SAFE_MESSAGE = "I cannot give you an answer that has passed its safety checks."
 CLINIC = "Riverside, open until 18:00"
 
 _LONGEST = 300
+E = TypeVar("E", bound=Exception)
 Check = Callable[[], str | None]
 
 
@@ -39,6 +41,15 @@ def run(client: str, checks: Mapping[str, Check], *, notes: str = "") -> None:
             told, failed = {"passed": False, "said": f"{type(error).__name__}: {error}"[:_LONGEST]}, True
         print(json.dumps({"check": name, **told}), flush=True)
     sys.exit(failed)
+
+
+def raised(kind: type[E], does: Callable[[], object]) -> E:
+    """The error of this kind that it raises."""
+    try:
+        does()
+    except kind as error:
+        return error
+    raise AssertionError(f"no {kind.__name__} was raised")
 
 
 def guarded(text: object) -> str:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import openai
-from checks import CLINIC, KEY, MODEL, QUESTION, ROOT, UNSAFE_QUESTION, guarded, run, withheld
+from checks import CLINIC, KEY, MODEL, QUESTION, ROOT, UNSAFE_QUESTION, guarded, raised, run, withheld
 from pydantic import BaseModel
 
 TERMS: Any = {"azure_endpoint": ROOT, "api_version": "2024-10-21", "max_retries": 0}
@@ -44,7 +44,8 @@ def streaming() -> None:
 
 def tools() -> None:
     asked = client.chat.completions.create(model=MODEL, messages=ASKED, tools=TOOLS).choices[0].message
-    (call,) = asked.tool_calls or ()
+    calls: Any = asked.tool_calls
+    (call,) = calls
     assert json.loads(call.function.arguments)["near"]
     turns: Any = [*ASKED, asked, {"role": "tool", "tool_call_id": call.id, "content": CLINIC}]
     answered = client.chat.completions.create(model=MODEL, messages=turns, tools=TOOLS)
@@ -70,11 +71,8 @@ def embeddings() -> None:
 
 
 def errors() -> None:
-    try:
-        openai.AzureOpenAI(**TERMS, api_key="wrong").chat.completions.create(model=MODEL, messages=ASKED)
-    except openai.AuthenticationError:
-        return
-    raise AssertionError("a wrong key was taken")
+    wrong = openai.AzureOpenAI(**TERMS, api_key="wrong")
+    raised(openai.AuthenticationError, lambda: wrong.chat.completions.create(model=MODEL, messages=ASKED))
 
 
 if __name__ == "__main__":

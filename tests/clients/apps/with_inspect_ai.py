@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, REVISED, UNSAFE_QUESTION, guarded, run, withheld
+from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, REVISED, UNSAFE_QUESTION, guarded, raised, run, withheld
 from inspect_ai import Task
 from inspect_ai import eval as evaluate
 from inspect_ai.dataset import Sample
@@ -33,7 +33,7 @@ class Advice(BaseModel):
     see_a_doctor: bool
 
 
-@tool
+@tool  # type: ignore[untyped-decorator]
 def find_clinic() -> Tool:
     async def execute(near: str) -> str:
         """Finds the nearest clinic.
@@ -87,7 +87,7 @@ def streaming() -> None:
 
 def tools() -> None:
     first = asked(lambda: model().generate(ASKED, tools=[find_clinic()]))
-    (call,) = first.message.tool_calls or ()
+    (call,) = first.message.tool_calls
     assert (first.stop_reason, call.function) == ("tool_calls", "find_clinic")
     result = ChatMessageTool(content=CLINIC, tool_call_id=call.id, function=call.function)
     second = asked(lambda: model().generate([*ASKED, first.message, result], tools=[find_clinic()]))
@@ -120,12 +120,8 @@ def unsafe() -> str:
 
 
 def errors() -> None:
-    try:
-        asked(lambda: model(api_key="wrong").generate(ASKED))
-    except Exception as error:  # noqa: BLE001 - it wraps what its openai raised
-        assert "401" in str(error), error
-        return
-    raise AssertionError("a wrong key was taken")
+    # It wraps what its openai raised.
+    assert "401" in str(raised(Exception, lambda: asked(lambda: model(api_key="wrong").generate(ASKED))))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from typing import Any
 
 import instructor
 import openai
-from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, run, withheld
+from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, raised, run, withheld
 from instructor.core import InstructorRetryException
 from pydantic import BaseModel
 
@@ -69,19 +69,16 @@ def structured_output() -> str:
 def unsafe() -> str:
     reply = by_schema.create(model=MODEL, messages=UNSAFE, response_model=None)
     withheld(reply.choices[0].message.content)
-    try:
-        by_schema.create(model=MODEL, messages=UNSAFE, response_model=Advice, max_retries=1)
-    except InstructorRetryException:
-        return "a structured answer that is withheld raises `InstructorRetryException`"
-    raise AssertionError("a withheld answer was parsed")
+    raised(
+        InstructorRetryException,
+        lambda: by_schema.create(model=MODEL, messages=UNSAFE, response_model=Advice, max_retries=1),
+    )
+    return "a structured answer that is withheld raises `InstructorRetryException`"
 
 
 def errors() -> None:
-    try:
-        client(instructor.Mode.TOOLS, "wrong").create(model=MODEL, messages=ASKED, response_model=None)
-    except openai.AuthenticationError:
-        return
-    raise AssertionError("a wrong key was taken")
+    wrong = client(instructor.Mode.TOOLS, "wrong")
+    raised(openai.AuthenticationError, lambda: wrong.create(model=MODEL, messages=ASKED, response_model=None))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """LangChain's ChatOpenAI."""
 
 import openai
-from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, run, withheld
+from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, raised, run, withheld
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -17,7 +17,7 @@ class Advice(BaseModel):
     see_a_doctor: bool
 
 
-@tool
+@tool  # type: ignore[untyped-decorator]
 def find_clinic(near: str) -> str:
     """Finds the nearest clinic."""
     return CLINIC if near else ""
@@ -75,11 +75,8 @@ def embeddings() -> str:
 
 
 def errors() -> None:
-    try:
-        ChatOpenAI(base_url=BASE_URL, api_key="wrong", model=MODEL, max_retries=0).invoke(QUESTION)
-    except openai.AuthenticationError:
-        return
-    raise AssertionError("a wrong key was taken")
+    wrong = ChatOpenAI(base_url=BASE_URL, api_key="wrong", model=MODEL, max_retries=0)
+    raised(openai.AuthenticationError, lambda: wrong.invoke(QUESTION))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import litellm
-from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, run, withheld
+from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, raised, run, withheld
 from pydantic import BaseModel
 
 TERMS: Any = {"model": f"openai/{MODEL}", "api_base": BASE_URL, "api_key": KEY, "num_retries": 0}
@@ -75,18 +75,10 @@ def embeddings() -> None:
 
 
 def errors() -> None:
-    try:
-        litellm.completion(**{**TERMS, "api_key": "wrong"}, messages=ASKED)
-    except litellm.AuthenticationError:
-        pass
-    else:
-        raise AssertionError("a wrong key was taken")
-    try:
-        litellm.completion(**TERMS, messages=ASKED, logprobs=True)
-    except litellm.BadRequestError as error:
-        assert "logprobs" in str(error)
-    else:
-        raise AssertionError("logprobs were not refused")
+    wrong = {**TERMS, "api_key": "wrong"}
+    raised(litellm.AuthenticationError, lambda: litellm.completion(**wrong, messages=ASKED))
+    refused = raised(litellm.BadRequestError, lambda: litellm.completion(**TERMS, messages=ASKED, logprobs=True))
+    assert "logprobs" in str(refused)
 
 
 if __name__ == "__main__":

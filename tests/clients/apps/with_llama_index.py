@@ -1,7 +1,7 @@
 """LlamaIndex's OpenAILike."""
 
 import openai
-from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, run, withheld
+from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, raised, run, withheld
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
@@ -65,11 +65,8 @@ def unsafe() -> str:
 
 
 def errors() -> None:
-    try:
-        OpenAILike(**TERMS, api_key="wrong", max_retries=0).chat(ASKED)
-    except openai.AuthenticationError:
-        return
-    raise AssertionError("a wrong key was taken")
+    wrong = OpenAILike(**TERMS, api_key="wrong", max_retries=0)
+    raised(openai.AuthenticationError, lambda: wrong.chat(ASKED))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, run, withheld
+from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, raised, run, withheld
 from pydantic import BaseModel
 
 FOLDER = Path(os.environ["HOME"]) / "llm"
@@ -70,12 +70,8 @@ def unsafe() -> str:
 
 
 def errors() -> None:
-    try:
-        MODELS[0].prompt(QUESTION, stream=False, key="wrong").text()
-    except Exception as error:  # noqa: BLE001 - it has no error of its own for this
-        assert "401" in str(error), error
-        return
-    raise AssertionError("a wrong key was taken")
+    # It has no error of its own for this.
+    assert "401" in str(raised(Exception, MODELS[0].prompt(QUESTION, stream=False, key="wrong").text))
 
 
 if __name__ == "__main__":

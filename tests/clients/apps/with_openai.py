@@ -12,6 +12,7 @@ from checks import (
     QUESTION,
     UNSAFE_QUESTION,
     guarded,
+    raised,
     run,
     withheld,
 )
@@ -73,7 +74,8 @@ def tools() -> None:
     with client.chat.completions.stream(model=MODEL, messages=ASKED, tools=offered) as events:
         first = events.get_final_completion()
     asked = first.choices[0]
-    (call,) = asked.message.tool_calls or ()
+    calls: Any = asked.message.tool_calls
+    (call,) = calls
     assert (asked.finish_reason, call.function.name) == ("tool_calls", "find_clinic")
     assert json.loads(call.function.arguments).keys() == {"near"}
     turns: Any = [*ASKED, asked.message, {"role": "tool", "tool_call_id": call.id, "content": CLINIC}]
@@ -92,11 +94,11 @@ def unsafe() -> str:
     reply = client.chat.completions.create(model=MODEL, messages=UNSAFE)
     assert reply.choices[0].finish_reason == "content_filter"
     withheld(reply.choices[0].message.content)
-    try:
-        client.chat.completions.parse(model=MODEL, messages=UNSAFE, response_format=Advice)
-    except openai.ContentFilterFinishReasonError:
-        return "`finish_reason` is `content_filter`; `.parse()` raises `ContentFilterFinishReasonError`"
-    raise AssertionError("a withheld answer was parsed")
+    raised(
+        openai.ContentFilterFinishReasonError,
+        lambda: client.chat.completions.parse(model=MODEL, messages=UNSAFE, response_format=Advice),
+    )
+    return "`finish_reason` is `content_filter`; `.parse()` raises `ContentFilterFinishReasonError`"
 
 
 def responses() -> None:
@@ -126,25 +128,16 @@ def embeddings() -> None:
 
 
 def errors() -> None:
-    try:
-        client.with_options(api_key="wrong").models.list()
-    except openai.AuthenticationError as error:
-        assert error.code == "invalid_api_key", error.code
-    else:
-        raise AssertionError("a wrong key was taken")
-    try:
-        client.chat.completions.create(model=MODEL, messages=ASKED, logprobs=True)
-    except openai.BadRequestError as error:
-        assert error.param == "logprobs"
-        assert error.request_id
-    else:
-        raise AssertionError("logprobs were not refused")
-    try:
-        client.chat.completions.create(model="gpt-x", messages=ASKED)
-    except openai.NotFoundError as error:
-        assert error.code == "model_not_found"
-    else:
-        raise AssertionError("another model answered")
+    wrong = client.with_options(api_key="wrong")
+    assert raised(openai.AuthenticationError, wrong.models.list).code == "invalid_api_key"
+    refused = raised(
+        openai.BadRequestError,
+        lambda: client.chat.completions.create(model=MODEL, messages=ASKED, logprobs=True),
+    )
+    assert refused.param == "logprobs"
+    assert refused.request_id
+    unknown = raised(openai.NotFoundError, lambda: client.chat.completions.create(model="gpt-x", messages=ASKED))
+    assert unknown.code == "model_not_found"
 
 
 if __name__ == "__main__":

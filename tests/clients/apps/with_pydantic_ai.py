@@ -1,6 +1,6 @@
 """Pydantic AI: an agent over chat completions, and over responses."""
 
-from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, run, withheld
+from checks import BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, raised, run, withheld
 from openai import AsyncOpenAI
 from pydantic import BaseModel
 from pydantic_ai import Agent, NativeOutput, ToolOutput
@@ -67,12 +67,8 @@ def unsafe() -> str:
 
 
 def errors() -> None:
-    try:
-        Agent(OpenAIChatModel(MODEL, provider=provider("wrong"))).run_sync(QUESTION)
-    except ModelHTTPError as error:
-        assert error.status_code == 401
-        return
-    raise AssertionError("a wrong key was taken")
+    wrong = Agent(OpenAIChatModel(MODEL, provider=provider("wrong")))
+    assert raised(ModelHTTPError, lambda: wrong.run_sync(QUESTION)).status_code == 401
 
 
 if __name__ == "__main__":
