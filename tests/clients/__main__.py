@@ -70,7 +70,7 @@ class Bench:
         async with self.room:
             home = Path(tempfile.mkdtemp(dir=self.homes))
             found = await ended(command, environment=environment, home=home)
-            print(f"{name}: {'done' if found.status == 0 else 'failed'}", file=sys.stderr, flush=True)
+            print(f"{name}: ended with status {found.status}", file=sys.stderr, flush=True)
             return found
 
 

@@ -1,13 +1,15 @@
 """The page of `make test-clients`, and what makes its run fail."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.clients.__main__ import told
 from tests.clients.outcome import COLUMNS, Cell, ClientRun, Probe, SuiteRun
 from tests.clients.page import page
-from tests.clients.processes import Ended
+from tests.clients.processes import Ended, ended
 from tests.clients.scripted_model import UNSAFE, Presence, missing_thing
 
 WHOLE = ClientRun("app", "1.2", "by hand", tuple(Cell(name, passed=True) for name in COLUMNS))
@@ -52,6 +54,16 @@ def test_a_client_that_reaches_for_another_host_fails_by_its_name() -> None:
     run = told("app", Ended(0, line, "", ("CONNECT telemetry.example:443",)))
     assert not run.passed
     assert "telemetry.example" in run.broken
+
+
+REACHES = "import urllib.request; urllib.request.urlopen('http://telemetry.example/')"
+
+
+async def test_a_program_reaches_no_other_host_and_where_it_wanted_to_is_known(tmp_path: Path) -> None:
+    found = await ended([sys.executable, "-c", REACHES], environment={}, home=tmp_path)
+    assert found.status == 1
+    assert "403" in found.stderr
+    assert found.called == ("GET http://telemetry.example/",)
 
 
 def test_a_client_that_dies_without_a_word_fails() -> None:

@@ -1,6 +1,7 @@
 // openai for Node.js: chat completions, responses, embeddings, and its typed errors.
 import assert from "node:assert/strict";
 import OpenAI from "openai";
+import { ContentFilterFinishReasonError } from "openai/error";
 import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
 import { z } from "zod";
 import { BASE_URL, CLINIC, KEY, MODEL, QUESTION, UNSAFE_QUESTION, guarded, run, withheld } from "./checks.mjs";
@@ -103,9 +104,9 @@ await run("openai", {
         messages: unsafe,
         response_format: zodResponseFormat(Advice, "advice"),
       }),
-      OpenAI.ContentFilterFinishReasonError ?? Error,
+      ContentFilterFinishReasonError,
     );
-    return "`finish_reason` is `content_filter`; `.parse()` rejects";
+    return "`finish_reason` is `content_filter`; `.parse()` rejects with `ContentFilterFinishReasonError`";
   },
 
   async responses() {
