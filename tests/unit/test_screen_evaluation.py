@@ -24,7 +24,7 @@ def row(text: str, label: str = "routine") -> Row:
     return Row(Conversation((Message(Role.USER, text),)), label)
 
 
-def write(path: Path, rows: list[dict[str, object]]) -> Path:
+def write(path: Path, rows: list[dict[str, str]]) -> Path:
     path.write_text("\n".join(json.dumps(r) for r in rows))
     return path
 
