@@ -159,6 +159,7 @@ class FakeDesk:
     repeats: Any = field(default_factory=lambda: MemoryRepeats(ttl_s=60))
     ledger: Any = field(default_factory=MemoryLedger)
     metrics: Metrics = field(default_factory=Metrics)
+    screen: FakeScreen = field(default_factory=FakeScreen)
 
     def __post_init__(self) -> None:
         self.engine = FakeEngine(self.script)
@@ -170,7 +171,7 @@ class FakeDesk:
     @property
     def desk(self) -> Desk:
         orchestrator = Orchestrator(
-            screen=FakeScreen(),
+            screen=self.screen,
             principles=self.principles,
             engine=self.engine,
             judge=ModelJudge(self.engine, "self:fake"),

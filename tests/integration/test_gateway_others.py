@@ -6,7 +6,8 @@ import pytest
 
 from service.domain.enquiry import Tenant
 from service.gateway.desk import Tenants
-from tests.gateway_fakes import BAD, CHEST, COUGH, DUTY, GOOD, FakeDesk, FakePrinciples, client_of, plays
+from tests.gateway_fakes import BAD, CHEST, COUGH, DUTY, GOOD, FakeDesk, FakePrinciples, FakeScreen, client_of, plays
+from tests.screen_fakes import BrokenEncoder, head_of
 
 
 async def test_screening_takes_no_model_call() -> None:
@@ -14,8 +15,9 @@ async def test_screening_takes_no_model_call() -> None:
     async with client_of(fake) as client:
         reply = (await client.post("/screen", json=CHEST)).json()
     assert reply["red_flags"] == [
-        {"family": "cardiac", "evidence": {"message": 0, "start": 16, "end": 26}, "advice": DUTY}
+        {"family": "cardiac", "evidence": {"message": 0, "start": 16, "end": 26}, "advice": DUTY, "source": "rules"}
     ]
+    assert reply["notices"] == []
     assert reply["scenario"]["urgency"] == "emergent"  # the flag is a floor
     assert fake.engine.asks == []
 
@@ -24,6 +26,17 @@ async def test_red_flags_stand_when_the_store_does_not() -> None:
     async with client_of(FakeDesk(principles=FakePrinciples(broken=True))) as client:
         reply = (await client.post("/screen", json=CHEST)).json()
     assert (reply["red_flags"][0]["family"], reply["scenario"]) == ("cardiac", None)
+
+
+async def test_a_head_that_fails_leaves_the_rules_and_the_replies_say_so() -> None:
+    fake = FakeDesk(screen=FakeScreen(head=head_of(BrokenEncoder())))
+    async with client_of(fake) as client:
+        calm = (await client.post("/screen", json=COUGH)).json()
+        flagged = (await client.post("/screen", json=CHEST)).json()
+        answer = (await client.post("/chat", json=COUGH)).json()
+    assert (calm["red_flags"], calm["notices"]) == ([], ["screened_by_rules_alone"])
+    assert (flagged["red_flags"][0]["source"], flagged["notices"]) == ("rules", [])
+    assert "screened_by_rules_alone" in answer["provenance"]["notices"]
 
 
 async def test_an_answer_of_another_model_is_judged_and_not_revised_unless_asked() -> None:

@@ -52,7 +52,14 @@ def test_a_released_answer_reads_as_the_interface_says() -> None:
         "answer": "Call now.\n\nGood.",
         "outcome": "released",
         "outcome_reason": None,
-        "red_flags": [{"family": "cardiac", "evidence": {"message": 0, "start": 2, "end": 7}, "advice": "Call now."}],
+        "red_flags": [
+            {
+                "family": "cardiac",
+                "evidence": {"message": 0, "start": 2, "end": 7},
+                "advice": "Call now.",
+                "source": "rules",
+            }
+        ],
         "scenario": {
             "urgency": "routine",
             "uncertainty": "reducible",
