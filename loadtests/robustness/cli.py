@@ -66,7 +66,7 @@ def prove_flood(
     requests: Annotated[int, typer.Option(min=10)] = 2000, page: Page = None, *, as_json: AsJson = False
 ) -> None:
     """Many requests at four places, and signals in the middle of work: memory, statuses, who is answered."""
-    with _progress("requests", requests) as step:
+    with _progress("requests", 2 * requests) as step:
         found = asyncio.run(flood.flood(count=requests, progress=step))
     ends = [asyncio.run(flood.endings(signals=signals)) for signals in (1, 2)]
     _tell(sections.flood(found, ends), {"flood": found, "endings": ends}, page=page, as_json=as_json)
