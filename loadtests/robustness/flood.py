@@ -26,6 +26,7 @@ class Flood:
     """What became of so many requests at once, in each of several floods; `most_mb` is memory in MB (10^6 bytes)."""
 
     requests: int
+    queued: int
     statuses: Counter[int] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     without_retry_after: int = 0
@@ -45,16 +46,16 @@ class End:
     seconds: float
 
 
-async def flood(*, count: int, progress: Callable[[int], None], times: int = 2) -> Flood:
+async def flood(*, count: int, progress: Callable[[int], None], times: int = 2, queued: int = 128) -> Flood:
     """`count` requests at once against four places, and the same again: memory that leaks would grow each time."""
-    environment = {"CLINALIGN_MAX_RUNNING": str(PLACES)}
+    environment = {"CLINALIGN_MAX_RUNNING": str(PLACES), "CLINALIGN_MAX_QUEUED": str(queued)}
     async with (
         simulated(DeterministicModel(_PACE, manner=_WELL)) as upstream,
         gateway("--upstream", upstream, environment=environment) as running,
         _client() as client,
     ):
         await _ask(client, running, case=0, stream=False)  # what is loaded at the first request is no growth
-        found = Flood(count, before_mb=running.resident_mb())
+        found = Flood(count, queued, before_mb=running.resident_mb())
         began = time.monotonic()
 
         async def one(case: int) -> None:
