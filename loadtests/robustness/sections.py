@@ -99,8 +99,8 @@ def flood(found: Flood, ends: Sequence[End]) -> str:
     head = f"""## A flood, and the end
 
 `clinalign load flood --requests {found.requests}`: so many at once, half of them streams, each on its own connection,
-and then the same again, at a gateway with `CLINALIGN_MAX_RUNNING={PLACES}` and a queue of {found.queued}, in front of the deterministic
-model.
+and then the same again, at a gateway with `CLINALIGN_MAX_RUNNING={PLACES}` and a queue of {found.queued}, in front of
+the deterministic model.
 
 - Replies: {statuses}; {found.dropped} connections dropped; {found.without_retry_after} refusals without `Retry-After`.
 - Of the 200s: {", ".join(f"{n} {outcome}" for outcome, n in sorted(found.outcomes.items()))}.
