@@ -16,7 +16,7 @@ from aiohttp import web
 
 _SERVING = re.compile(r'"gateway\.serving".*"address": "(?P<address>[^"]+)"')
 _START_S = 300.0
-_END_S = 30.0
+_END_S = 60.0  # more than the drain of 30 s that a gateway may take
 
 
 class Servable(Protocol):

@@ -10,7 +10,7 @@ schema-install: .venv-schema/.installed
 	touch $@
 
 test-schema: install schema-install ## some hundred cases of every kind: no 5xx, no reply that the description does not know
-	$(BIN)/clinalign load schema --cases 400 --phases fuzzing
+	$(BIN)/clinalign load schema --cases 200 --phases fuzzing
 
 # VLLM_URL is that of a server that runs: `make vllm`.
 robustness: install .venv/.installed-dev schema-install ## docs/robustness.md: an hour of two cores

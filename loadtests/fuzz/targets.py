@@ -21,8 +21,9 @@ from service.gateway.reading import parsed
 from service.pipeline.screen import Screen
 from service.prompts import edits, rewrite, verdict
 
-# Whatever is refused says so without the words that were in it.
-_WORDS = "zqxwcanary"
+# Whatever is refused says so without the words that were in it. Names, which hold no space, may be told: a field's, or
+# the type and code of an upstream's error.
+_WORDS = "zqxw canary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +147,13 @@ _STREAMS = (
     b"".join(events(Said("Rest. Drink.", (), "stop", None, _USAGE))),
     b"".join(events(Said("", (_CALL,), "tool_calls", None, _USAGE))),
     b"".join(events(Said("Yes", (), "length", 0.9, _USAGE), top=20)),
-    b': ping\r\ndata: {"error": {"message": "zqxwcanary", "code": 500}}\r\n\r\n',
+    b': ping\r\ndata: {"error": {"message": "zqxw canary", "code": 500}}\r\n\r\n',
 )
 _CHUNKS = tuple(piece.removeprefix(b"data: ") for stream in _STREAMS[:3] for piece in stream.split(b"\n\n")[1:3])
 _EDITS = orjson.dumps(
     {
         "edits": [
-            {"op": "insert", "sentence": 0, "text": "zqxwcanary"},
+            {"op": "insert", "sentence": 0, "text": "zqxw canary"},
             {"op": "replace", "sentence": 1, "text": "Rest."},
             {"op": "delete", "sentence": 2, "text": ""},
         ]
@@ -178,7 +179,7 @@ def targets() -> dict[str, Target]:
         "upstream: stream": Target(_stream, _STREAMS, is_json=False),
         "upstream: chunk": Target(_chunk, _CHUNKS),
         "upstream: error and listing": Target(
-            _failure, (b'{"error":{"message":"zqxwcanary","code":"x"}}', b'{"data":[{"id":"m"}]}')
+            _failure, (b'{"error":{"message":"zqxw canary","code":"x"}}', b'{"data":[{"id":"m"}]}')
         ),
         "model: edits": Target(_edits, (_EDITS,)),
         "model: verdict, rewrite": Target(_verdict, (b'{"present": true}',)),
@@ -188,4 +189,4 @@ def targets() -> dict[str, Target]:
 
 def _seed(body: dict[str, object]) -> bytes:
     """The good body, its texts with words that must not come back."""
-    return orjson.dumps(body).replace(b"A cough.", b"A cough, zqxwcanary.")
+    return orjson.dumps(body).replace(b"A cough.", b"A cough, zqxw canary.")

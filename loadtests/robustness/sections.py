@@ -94,16 +94,17 @@ step, and its gauges lag behind, so the looks are after 1, 2 and 5 s.
 
 def flood(found: Flood, ends: Sequence[End]) -> str:
     """The section on too many requests, and on the end of a gateway."""
+    most = " and ".join(f"{mb:.0f} MB" for mb in found.most_mb)
     statuses = ", ".join(f"{n} x {status}" for status, n in sorted(found.statuses.items()))
     head = f"""## A flood, and the end
 
-`clinalign load flood --requests {found.requests}`: so many at once, half of them streams, at a gateway with
-`CLINALIGN_MAX_RUNNING={PLACES}` and the default queue of 128, in front of the deterministic model.
+`clinalign load flood --requests {found.requests}`: so many at once, half of them streams, each on its own connection,
+and then the same again, at a gateway with `CLINALIGN_MAX_RUNNING={PLACES}` and a queue of {found.queued}, in front of
+the deterministic model.
 
 - Replies: {statuses}; {found.dropped} connections dropped; {found.without_retry_after} refusals without `Retry-After`.
 - Of the 200s: {", ".join(f"{n} {outcome}" for outcome, n in sorted(found.outcomes.items()))}.
-- Resident memory: {found.before_mb:.0f} MB before, {found.most_mb:.0f} MB at most, {found.after_mb:.0f} MB two seconds
-  after; {found.seconds:.1f} s in all.
+- Resident memory: {found.before_mb:.0f} MB before, at most {most} in the two floods; {found.seconds:.0f} s in all.
 
 A signal to end while {PLACES} requests, half of them streams, are being worked on:
 """
