@@ -41,7 +41,7 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What a category of HealthBench means in ours: yes and no categories, and the levels whose probability says yes."""
+    """What a category of HealthBench means in ours: those that say yes or no, and the levels that say yes."""
 
     name: str
     yes: tuple[str, ...]
