@@ -39,6 +39,9 @@ def bootstrap(
     return Estimate(statistic(everything), float(low), float(high), len(clusters))
 
 
-def mean(values: NDArray[np.float64], clusters: Sequence[Hashable] | None = None) -> Estimate:
+def mean(
+    values: NDArray[np.float64], clusters: Sequence[Hashable] | None = None, *, resamples: int = RESAMPLES
+) -> Estimate:
     """The mean of values, each its own cluster unless said otherwise."""
-    return bootstrap(lambda rows: float(values[rows].mean()), range(len(values)) if clusters is None else clusters)
+    own = range(len(values)) if clusters is None else clusters
+    return bootstrap(lambda rows: float(values[rows].mean()), own, resamples=resamples)

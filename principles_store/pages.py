@@ -26,29 +26,38 @@ def retrieval_page(report: RetrievalReport, page: Path) -> None:
     sections = [
         "## Retrieval",
         f"`{_RETRIEVAL}`",
-        f"{sum(report.questions.values())} real questions ({counts}), drawn by a fixed hash, with {report.labels} graded "
-        f"labels (3 what it is about, 2 applies, 1 touches it). Labelled by {report.labelled_by}. The reader saw, for each "
-        "question, the first twelve of dense, BM25 and hybrid in order of id, not of rank, and graded any other of the 119 "
-        "that applies as well; what has no grade counts as 0. Recall is the share of grade 2 and 3. The weights were chosen "
-        "on the tuning half (by hash), the reporting half was only counted. Intervals: 95 %, bootstrap by question. "
-        "Milliseconds: median of one ranking, the question already encoded, on a busy machine.",
+        (
+            f"{sum(report.questions.values())} real questions ({counts}), drawn by a fixed hash, with "
+            f"{report.labels} graded labels (3 what it is about, 2 applies, 1 touches it). Labelled by "
+            f"{report.labelled_by}. The reader saw, for each question, the first twelve of dense, BM25 and "
+            "hybrid in order of id, not of rank, and graded any other of the 119 that applies as well; what "
+            "has no grade counts as 0. Recall is the share of grade 2 and 3. The weights were chosen on the "
+            "tuning half (by hash), the reporting half was only counted. Intervals: 95 %, bootstrap by "
+            "question. Milliseconds: median of one ranking, the question already encoded, on a busy machine."
+        ),
         _ways_table(report.ways),
         f"![recall and gain by way of ranking]({plot.name})",
         "nDCG@10 of what is served, by source (reporting half): "
         + ", ".join(f"{source} {_estimate(value)}" for source, value in report.by_source.items())
         + ".",
         "### Consensus clusters of HealthBench",
-        "For conversations whose criteria belong to a cluster: is a principle that asks the same among the first ten? Which "
-        "do is our own reading of both (`principles_store/consensus.yaml`). Nothing was chosen on these.",
+        (
+            "For conversations whose criteria belong to a cluster: is a principle that asks the same among "
+            "the first ten? Which do is our own reading of both (`principles_store/consensus.yaml`). Nothing "
+            "was chosen on these."
+        ),
         _clusters_table(covered),
         "No principle asks what these clusters ask: "
         + "; ".join(f"`{cluster.name}` ({cluster.why})" for cluster in lacking)
         + ".",
         *_agreement(report),
-        "**What it can't do.** The labels are one reader's, and not a clinician's. A question without context (K-QA has many: "
-        '"Is this contagious?") says too little for any ranking. Ten places, three of which always go to the same principles, '
-        "cannot hold all that touches a question. The encoder reads English: for other languages nearness says little, and "
-        "the service then takes only what always applies and what a red flag brings in.",
+        (
+            "**What it can't do.** The labels are one reader's, and not a clinician's. A question without "
+            "context (K-QA has many, asked in the middle of a talk) says too little for any ranking. Ten places, "
+            "three of which always go to the same principles, cannot hold all that touches a question. The "
+            "encoder reads English: for other languages nearness says little, and the service then takes only "
+            "what always applies and what a red flag brings in."
+        ),
     ]
     _write(page, sections)
 
@@ -70,17 +79,26 @@ def scenario_page(report: ScenarioReport, page: Path) -> None:
     sections = [
         "## Scenario",
         f"`{_SCENARIO}`",
-        f"{report.queries} labelled queries of our own in {report.families} families: principles that are asked for in nearly "
-        "the same words are one family (`principles_store/kinship.py`). Every query is read by heads that saw none of its "
-        f"family (five folds). Features and regularisation were chosen on one half of the families; below are the "
-        f"{held.macro_f1.count} queries of the {held.families} others. Intervals: 95 %, bootstrap by family.",
+        (
+            f"{report.queries} labelled queries of our own in {report.families} families: principles that are "
+            "asked for in nearly the same words are one family (`principles_store/kinship.py`). Every query "
+            "is read by heads that saw none of its family (five folds). Features and regularisation were "
+            f"chosen on one half of the families; below are the {held.macro_f1.count} queries of the "
+            f"{held.families} others. Intervals: 95 %, bootstrap by family."
+        ),
         _table(("dimension", "macro-F1", "accuracy", "F1 by level", "macro-F1, all families"), rows),
         f"![levels read against true ones]({plot.name})",
-        f"One reading, encoding and search done: {report.latency.p50:.2f} ms (median), {report.latency.p99:.2f} ms (99 %).",
+        (
+            f"One reading, encoding and search done: {report.latency.p50:.2f} ms (median), "
+            f"{report.latency.p99:.2f} ms (99 %)."
+        ),
         *_outside_sections(report.outside),
-        "**What it can't do.** It guesses. Urgent and routine are told apart no better than the table says, so nothing that "
-        "protects a person rests on it: red flags are rules, and raise urgency whatever is read here. Whether context is "
-        "needed is hard to see in a first turn, and physicians' categories were given to whole conversations.",
+        (
+            "**What it can't do.** It guesses. Urgent and routine are told apart no better than the table "
+            "says, so nothing that protects a person rests on it: red flags are rules, and raise urgency "
+            "whatever is read here. Whether context is needed is hard to see in a first turn, and physicians' "
+            "categories were given to whole conversations."
+        ),
     ]
     _write(page, sections)
 
@@ -116,8 +134,10 @@ def _agreement(report: RetrievalReport) -> list[str]:
     share, counts = _share(report.agreement.shared)
     same, times = _share(report.agreement.same_set)
     return [
-        f"**int8 against fp32 encoder.** The ten served share {share} of their places ({counts}); all ten are the same "
-        f"for {same} of the questions ({times})."
+        (
+            f"**int8 against fp32 encoder.** The ten served share {share} of their places ({counts}); all ten "
+            f"are the same for {same} of the questions ({times})."
+        )
     ]
 
 
@@ -143,9 +163,12 @@ def _outside_sections(found: Sequence[Outside]) -> list[str]:
     )  # fmt: skip
     return [
         "### Against HealthBench's themes and physician-agreed categories",
-        "First turns only; nothing was fitted on their texts. Rows are split by hash: the threshold on our probability was "
-        "chosen on the tuning half, the other is reported. Conditionally emergent counts as not emergent. Of the themes only "
-        "`health_data_tasks` is a kind of task; the others cut across tasks and have no counterpart among ours.",
+        (
+            "First turns only; nothing was fitted on their texts. Rows are split by hash: the threshold on "
+            "our probability was chosen on the tuning half, the other is reported. Conditionally emergent "
+            "counts as not emergent. Of the themes only `health_data_tasks` is a kind of task; the others cut "
+            "across tasks and have no counterpart among ours."
+        ),
         _table(headings, rows),
     ]
 

@@ -44,7 +44,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Of the conversations with a criterion of this consensus cluster, those with a principle for it among the first ten.
+    """Of the conversations with a criterion of this cluster, those with a principle for it among the first ten.
 
     `share` is None where no principle of ours asks what the cluster asks; `always` where one comes with every question.
     """

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from principles_store.building import assemble
 from principles_store.encoder import Encoder
 from principles_store.graded import Half, half_of, rows_of
-from principles_store.intervals import Estimate, bootstrap
+from principles_store.intervals import RESAMPLES, Estimate, bootstrap
 from principles_store.kinship import families, folds, is_for_tuning
 from principles_store.measures import Latency, reading
 from principles_store.scenario import Near, Scenario, codes
@@ -41,7 +41,7 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """What a category of HealthBench means in ours: yes and no categories, and the levels whose probability says yes."""
+    """What a category of HealthBench means in ours: those that say yes or no, and the levels that say yes."""
 
     name: str
     yes: tuple[str, ...]
@@ -141,6 +141,7 @@ def evaluate_scenario(
     *,
     encoder: Encoder,
     folder: Path | None,
+    resamples: int = RESAMPLES,
 ) -> ScenarioReport:
     """Measure with principle vectors in order of id, the queries' vectors, and first turns where a folder has them."""
     told = _cross_read(principles, vectors, queries, asked)
@@ -148,9 +149,9 @@ def evaluate_scenario(
     whole = Snapshot(principles, assemble(principles, vectors, queries, asked))
     everything = range(len(queries))
     return ScenarioReport(
-        held_out={d: _held_out(queries, told, d, reported.tolist()) for d in Dimension},
-        cross_validated={d: _held_out(queries, told, d, everything).macro_f1.value for d in Dimension},
-        outside=_outside(whole, encoder, folder / FIRST_TURNS) if folder else (),
+        held_out={d: _held_out(queries, told, d, reported.tolist(), resamples) for d in Dimension},
+        cross_validated={d: _held_out(queries, told, d, everything, 1).macro_f1.value for d in Dimension},
+        outside=_outside(whole, encoder, folder / FIRST_TURNS, resamples) if folder else (),
         latency=_latency(whole, queries, asked),
         queries=len(queries),
         families=len(set(families(queries))),
@@ -175,7 +176,11 @@ def _cross_read(
 
 
 def _held_out(
-    queries: Sequence[LabelledQuery], told: Sequence[Scenario], dimension: Dimension, rows: Sequence[int]
+    queries: Sequence[LabelledQuery],
+    told: Sequence[Scenario],
+    dimension: Dimension,
+    rows: Sequence[int],
+    resamples: int,
 ) -> HeldOut:
     levels = LEVELS[dimension]
     truth = codes([queries[row] for row in rows], dimension)
@@ -184,15 +189,15 @@ def _held_out(
     confusion = np.zeros((len(levels), len(levels)), dtype=np.int64)
     np.add.at(confusion, (truth, guess), 1)
     return HeldOut(
-        macro_f1=bootstrap(lambda at: reading(truth[at], guess[at], levels).macro_f1, names),
-        accuracy=bootstrap(lambda at: float((truth[at] == guess[at]).mean()), names),
+        macro_f1=bootstrap(lambda at: reading(truth[at], guess[at], levels).macro_f1, names, resamples=resamples),
+        accuracy=bootstrap(lambda at: float((truth[at] == guess[at]).mean()), names, resamples=resamples),
         f1=reading(truth, guess, levels).f1,
         confusion=tuple(tuple(int(count) for count in row) for row in confusion),
         families=len(set(names)),
     )
 
 
-def _outside(store: Snapshot, encoder: Encoder, path: Path) -> tuple[Outside, ...]:
+def _outside(store: Snapshot, encoder: Encoder, path: Path, resamples: int) -> tuple[Outside, ...]:
     rows = [row for row in rows_of(path) if row.get("theme")]
     told = []
     for row in rows:
@@ -201,10 +206,12 @@ def _outside(store: Snapshot, encoder: Encoder, path: Path) -> tuple[Outside, ..
     tags = [{f"theme:{row['theme']}", str(row.get("physician_agreed_category"))} for row in rows]
     digests = [hashlib.sha256(row["first_user_turn"].encode()).hexdigest() for row in rows]
     reported = np.array([half_of(digest) is Half.REPORTING for digest in digests])
-    return tuple(_mapped(mapped, tags, told, reported) for mapped in MAPPINGS)
+    return tuple(_mapped(mapped, tags, told, reported, resamples) for mapped in MAPPINGS)
 
 
-def _mapped(mapped: Mapped, tags: Sequence[set[str]], told: Sequence[Scenario], reported: NDArray[np.bool_]) -> Outside:
+def _mapped(
+    mapped: Mapped, tags: Sequence[set[str]], told: Sequence[Scenario], reported: NDArray[np.bool_], resamples: int
+) -> Outside:
     yes = np.array([not tag.isdisjoint(mapped.yes) for tag in tags])
     counted = yes | np.array([not tag.isdisjoint(mapped.no) for tag in tags])
     sure = np.array([sum(one.probability(mapped.dimension, level) for level in mapped.levels) for one in told])
@@ -215,10 +222,10 @@ def _mapped(mapped: Mapped, tags: Sequence[set[str]], told: Sequence[Scenario], 
     return Outside(
         mapped=mapped,
         threshold=float(threshold),
-        macro_f1=bootstrap(lambda at: _macro_f1(truth[at], says[at]), rows),
-        area=bootstrap(lambda at: _area(truth[at], scores[at]), rows),
-        sensitivity=bootstrap(lambda at: _share(says[at], truth[at]), rows),
-        specificity=bootstrap(lambda at: _share(~says[at], ~truth[at]), rows),
+        macro_f1=bootstrap(lambda at: _macro_f1(truth[at], says[at]), rows, resamples=resamples),
+        area=bootstrap(lambda at: _area(truth[at], scores[at]), rows, resamples=resamples),
+        sensitivity=bootstrap(lambda at: _share(says[at], truth[at]), rows, resamples=resamples),
+        specificity=bootstrap(lambda at: _share(~says[at], ~truth[at]), rows, resamples=resamples),
         tuning=int(tuning.sum()),
     )
 

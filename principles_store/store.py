@@ -21,7 +21,7 @@ from principles_store.words import WordIndex
 CANDIDATES: Final = 200
 
 # Questions less similar than this to anything about health are, most often, not about it. Measured by `evaluate`:
-# it keeps nearly every question about health, and catches about seven in ten of the others.
+# it keeps nearly every question about health, and catches more than half of the others.
 OUTSIDE_HEALTH_BELOW: Final = 0.30
 
 

@@ -11,7 +11,7 @@ from principles_store.encoder import Encoder, Precision
 from principles_store.errors import IndexUnusable
 from principles_store.evaluation import Report, evaluate, load_outside
 from principles_store.loading import load_principles, load_queries
-from principles_store.paths import OUTSIDE_HEALTH, SHIPPED_PRINCIPLES, SHIPPED_QUERIES, Places
+from principles_store.paths import OUTSIDE_HEALTH, PACKAGE, SHIPPED_PRINCIPLES, SHIPPED_QUERIES, Places
 from principles_store.schema import Dimension, Polarity, RedFlagFamily
 from principles_store.store import OUTSIDE_HEALTH_BELOW, PrinciplesStore
 from principles_store.validate import SHIPPED_COUNT, validate
@@ -19,6 +19,7 @@ from tests.shipped_store import needs_encoder
 
 PRINCIPLES = load_principles(SHIPPED_PRINCIPLES)
 QUERIES = load_queries(SHIPPED_QUERIES)
+SCREENED = PACKAGE.parent / "service" / "pipeline" / "screen" / "families"
 
 
 @cache
@@ -62,6 +63,13 @@ def test_every_red_flag_family_brings_in_a_principle() -> None:
     assert covered == set(RedFlagFamily)
 
 
+def test_every_family_that_the_screen_can_raise_brings_in_a_principle() -> None:
+    covered = {family.value for principle in PRINCIPLES for family in principle.red_flag_families}
+    raised = {family.stem for family in SCREENED.glob("*.yaml") if len(family.stem) > 2}  # two letters: a language
+    assert len(raised) > 20
+    assert raised <= covered
+
+
 def test_every_principle_names_its_evidence_and_claims_no_review() -> None:
     assert all(p.evidence and p.review_status == "not_clinician_reviewed" for p in PRINCIPLES)
 
@@ -86,12 +94,12 @@ class TestWithTheEncoder:
 
     # The floors lie under the lower ends of the intervals that `clinalign principles evaluate` prints.
     FLOORS = (
-        ("recall@5", lambda report: report.found.recall[5].value, 0.70),
-        ("recall@10", lambda report: report.found.recall[10].value, 0.80),
-        ("urgency", lambda report: report.readings[Dimension.URGENCY].macro_f1, 0.50),
-        ("uncertainty", lambda report: report.readings[Dimension.UNCERTAINTY].macro_f1, 0.43),
-        ("expertise", lambda report: report.readings[Dimension.EXPERTISE].macro_f1, 0.85),
-        ("task type", lambda report: report.readings[Dimension.TASK_TYPE].macro_f1, 0.43),
+        ("recall@5", lambda report: report.found.recall[5].value, 0.65),
+        ("recall@10", lambda report: report.found.recall[10].value, 0.77),
+        ("urgency", lambda report: report.readings[Dimension.URGENCY].macro_f1, 0.57),
+        ("uncertainty", lambda report: report.readings[Dimension.UNCERTAINTY].macro_f1, 0.50),
+        ("expertise", lambda report: report.readings[Dimension.EXPERTISE].macro_f1, 0.88),
+        ("task type", lambda report: report.readings[Dimension.TASK_TYPE].macro_f1, 0.53),
         ("health kept", lambda report: report.health.health_kept.value, 0.98),
         ("int8 shares", lambda report: report.agreement.shared.value, 0.90),
     )

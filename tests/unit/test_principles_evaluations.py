@@ -1,0 +1,153 @@
+"""The two evaluations on a small store and a small folder: what they count, their pages, and their commands."""
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from principles_store.building import assemble, encode, principle_vectors
+from principles_store.encoder import Encoder, Precision
+from principles_store.graded import Judged
+from principles_store.kinship import families
+from principles_store.loading import load_principles
+from principles_store.pages import retrieval_page
+from principles_store.paths import SHIPPED_PRINCIPLES
+from principles_store.plots import draw_ways
+from principles_store.retrieval_evaluation import CONSENSUS, CONVERSATIONS, evaluate_retrieval, last_said, served
+from principles_store.scenario_evaluation import FIRST_TURNS, MAPPINGS, evaluate_scenario
+from principles_store.schema import Dimension
+from principles_store.store import Snapshot
+from service.cli.commands import commands
+from tests.principles_fakes import PRINCIPLES, QUERIES, WordEncoder, write_store
+
+ORDERED = tuple(sorted(PRINCIPLES, key=lambda p: p.id))
+ENCODER = WordEncoder()
+VECTORS = principle_vectors(ORDERED, ENCODER)
+ASKED = encode([query.text for query in QUERIES], ENCODER)
+STORE = Snapshot(ORDERED, assemble(ORDERED, VECTORS, QUERIES, ASKED))
+EMERGENT, CALM = "emergency_referrals:emergent", "emergency_referrals:non-emergent"
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_bytes(gzip.compress("\n".join(json.dumps(row) for row in rows).encode()))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder with conversations and first turns of ours."""
+    said = [{"role": "user", "content": "chest pain"}, {"role": "assistant", "content": "?"}]
+    asks = {"criterion": "c", "points": 5, "cluster": ["cluster:hedging_any-reducible-uncertainty_seeks_context"]}
+    write_rows(tmp_path / CONVERSATIONS, [{"prompt": said, "rubrics": [asks, {"criterion": "d", "points": 1}]}])
+    turns = [
+        {
+            "first_user_turn": f"{'chest pain' if place % 2 else 'explain plain words'} {place}",
+            "theme": "emergency_referrals",
+            "physician_agreed_category": EMERGENT if place % 2 else CALM,
+        }
+        for place in range(24)
+    ]
+    write_rows(tmp_path / FIRST_TURNS, [*turns, {"first_user_turn": "no theme", "theme": None}])
+    return tmp_path
+
+
+def questions() -> list[Judged]:
+    texts = {"chest pain": "urgency.emergent.heart", "dose of the tablet": "task_type.treatment.dose"}
+    return [Judged("kqa", t, hashlib.sha256(t.encode()).hexdigest(), {name: 3}) for t, name in texts.items()]
+
+
+def test_what_always_applies_is_served_first_and_no_more_than_ten_come() -> None:
+    ids = served(STORE, "chest pain", ENCODER.encode_one("chest pain"))
+    assert ids[:2] == ["uncertainty.none.always", "urgency.emergent.heart"]
+    assert len(ids) == len(set(ids)) <= 10
+
+
+def test_every_way_is_measured_on_both_halves(data: Path) -> None:
+    report = evaluate_retrieval(STORE, ENCODER, questions(), data, other=(STORE, ENCODER))
+    assert len({way.name for way in report.ways}) == 7
+    assert sum(way.recall10.count for way in report.ways) == 7 * len(questions())
+    assert report.agreement is not None
+    assert report.agreement.same_set.value == 1.0
+    counted = {cluster.name: cluster.share for cluster in report.clusters if cluster.share and cluster.share.total}
+    assert list(counted) == ["hedging_any-reducible-uncertainty_seeks_context"]
+
+
+def test_the_latest_turn_of_the_user_is_what_is_asked() -> None:
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}]
+    assert last_said(turns) == ["c", "a"]
+
+
+def test_the_clusters_name_principles_of_the_store_or_say_what_is_lacking() -> None:
+    known = {principle.id for principle in load_principles(SHIPPED_PRINCIPLES)}
+    always = {principle.id for principle in load_principles(SHIPPED_PRINCIPLES) if principle.always_on}
+    clusters = yaml.safe_load(CONSENSUS.read_text(encoding="utf-8"))["clusters"]
+    for cluster in clusters.values():
+        assert set(cluster["principles"]) <= known
+        assert bool(cluster["principles"]) != bool(cluster.get("why"))
+        assert bool(cluster.get("always")) == bool(always & set(cluster["principles"]))
+
+
+def test_scenarios_are_counted_on_families_nobody_chose_by(data: Path) -> None:
+    report = evaluate_scenario(ORDERED, VECTORS, QUERIES, ASKED, encoder=ENCODER, folder=data, resamples=20)
+    held = report.held_out[Dimension.URGENCY]
+    assert sum(map(sum, held.confusion)) == held.macro_f1.count <= len(QUERIES)
+    assert report.families == len(set(families(QUERIES)))
+    assert [outside.mapped for outside in report.outside] == list(MAPPINGS)
+    emergency = report.outside[0]
+    assert emergency.area.count + emergency.tuning == 24
+    assert emergency.sensitivity.value == emergency.area.value == 1.0
+
+
+def test_without_a_folder_there_is_no_outside_check() -> None:
+    assert evaluate_scenario(ORDERED, VECTORS, QUERIES, ASKED, encoder=ENCODER, folder=None, resamples=2).outside == ()
+
+
+def test_the_same_plot_is_the_same_file(data: Path) -> None:
+    ways = evaluate_retrieval(STORE, ENCODER, questions(), data, other=None).ways
+    one, other = (draw_ways(ways, data / f"{name}.svg").read_bytes() for name in ("one", "other"))
+    assert one == other
+    assert b"<svg" in one
+
+
+@pytest.fixture
+def shipped_as_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands read the small store with the encoder of words, and labels of ours."""
+    write_store(tmp_path)
+    queries = {"queries": [query.model_dump() for query in QUERIES]}
+    (tmp_path / "queries.yaml").write_text(json.dumps(queries), encoding="utf-8")
+    monkeypatch.setenv("CLINALIGN_PRINCIPLES_DIR", str(tmp_path / "principles"))
+    monkeypatch.setenv("CLINALIGN_QUERIES_DIR", str(tmp_path / "queries.yaml"))
+    # The model's files are the outside world: the tests of the shipped store read the real ones.
+    monkeypatch.setattr(Encoder, "load", lambda *_, precision=Precision.FP32, **__: WordEncoder(precision=precision))
+
+
+@pytest.mark.usefixtures("shipped_as_small")
+def test_scenario_writes_its_section_and_nothing_but_json(data: Path) -> None:
+    page = data / "out" / "scenario.md"
+    result = CliRunner().invoke(commands, ["evaluate", "scenario", "--data", str(data), "--page", str(page), "--json"])
+    assert result.exit_code == 0, result.output
+    assert set(json.loads(result.stdout)["held_out"]) == {dimension.value for dimension in Dimension}
+    assert page.read_text(encoding="utf-8").startswith("## Scenario\n")
+    assert (page.parent / "scenario-confusion.svg").is_file()
+
+
+@pytest.mark.usefixtures("shipped_as_small")
+def test_retrieval_names_the_file_that_is_missing(tmp_path: Path) -> None:
+    result = CliRunner().invoke(commands, ["evaluate", "retrieval", "--data", str(tmp_path), "--json"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert ".jsonl" in result.stderr
+
+
+def test_retrieval_writes_its_section(data: Path) -> None:
+    report = evaluate_retrieval(STORE, ENCODER, questions(), data, other=(STORE, ENCODER))
+    retrieval_page(report, data / "retrieval.md")
+    text = (data / "retrieval.md").read_text(encoding="utf-8")
+    assert text.startswith("## Retrieval\n")
+    assert "not clinicians" in text
+    assert (data / "retrieval-ways.svg").is_file()
+    assert not np.isnan([way.ndcg.value for way in report.ways]).any()
