@@ -34,13 +34,13 @@ def counts(report: Report, label: str, source: str = "rules") -> tuple[int, int]
     return sum(rate.flagged for rate in rates), sum(rate.total for rate in rates)
 
 
-EMERGENT: list[dict[str, object]] = [
+EMERGENT = [
     {"text": "I can't breathe", "label": "emergent"},
     {"text": "violin lessons cost money", "label": "emergent"},
     {"text": "my lantern glows strangely", "label": "emergent"},
     {"text": "a mild cough", "label": "non-emergent"},
 ]
-ROUTINE: list[dict[str, object]] = [{"text": "how do I sleep better?"}, {"text": "my chest hurts", "label": "whatever"}]
+ROUTINE = [{"text": "how do I sleep better?"}, {"text": "my chest hurts", "label": "whatever"}]
 
 
 @pytest.fixture
