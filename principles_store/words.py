@@ -53,7 +53,7 @@ def words(text: str) -> Iterable[str]:
 def _stem(word: str) -> str:
     """`tablets` and `tablet` are one word, `worrying` and `worry` too; rough on purpose, for both sides alike."""
     for ending, put, shortest in _ENDINGS:
-        if word.endswith(ending) and len(word) >= shortest and not word.endswith("ss"):
+        if word.endswith(ending) and len(word) >= shortest and not word.endswith(("ss", "eed")):
             word = word[: len(word) - len(ending)] + put
     return word
 

@@ -137,7 +137,7 @@ def _invalid(found: Sequence[ErrorDetails]) -> InvalidRequest:
     at = written(path) + str(first.get("ctx", {}).get("at", ""))
     at = at.removeprefix(".")
     said = _SAID.get(first["type"]) or first["msg"].replace("Input should", "should", 1)
-    if first["type"] == "extra_forbidden" and (hint := HINTS.get(str(path[-1]))):
+    if first["type"] == "extra_forbidden" and path and (hint := HINTS.get(str(path[-1]))):
         said = f"{said}: {hint}"
     others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return InvalidRequest(f"{at or 'the body'}: {said}{others}", param=at or None)

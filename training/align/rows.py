@@ -9,7 +9,7 @@ from typing import Any
 
 from service.domain.conversation import Message, Role
 from training.align.config import AlignConfig
-from training.dialogues import drafts, library
+from training.dialogues import library
 from training.dialogues.dialogue import Dialogue, Source
 from training.dialogues.words import Split
 from training.healthbench.records import lines
@@ -80,9 +80,7 @@ def _row(dialogue: Dialogue, name: str) -> Iterator[Row]:
     exemplars = {e.criterion.text: e for principle in dialogue.setting.guide for e in principle.exemplars}
     criteria = [exemplar.criterion for exemplar in exemplars.values()]
     if any(exemplar.wanted for exemplar in exemplars.values()):
-        wordings = {
-            text: tuple(drafts.wordings(exemplar, dialogue.setting.scene)) for text, exemplar in exemplars.items()
-        }
+        wordings = {text: exemplar.does for text, exemplar in exemplars.items()}
         yield Row(name, tuple(dialogue.setting.prompt), Rubric.of(criteria), wordings)
 
 
