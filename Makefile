@@ -55,6 +55,17 @@ install-training: .venv-training/.installed
 	$(TRAIN)/$(PIP) -r requirements/training.txt
 	touch $@
 
+# TRL and what it stands on join torch there, for alignment.
+.PHONY: install-align train-smoke
+install-align: .venv-training/.installed-align
+.venv-training/.installed-align: requirements/align.txt .venv-training/.installed
+	$(TRAIN)/$(PIP) -r requirements/align.txt
+	touch $@
+
+train-smoke: install install-align ## every stage of alignment from the demonstration checkpoint, in minutes
+	rm -rf build/training/smoke
+	$(TRAIN)/python -m training.align.run training/runs/smoke.toml
+
 # --- artefacts ------------------------------------------------------------------------------------------------------
 build/encoder/encoder.json: training/encoder_export.py requirements/training.txt
 	$(MAKE) --no-print-directory install-training
@@ -73,3 +84,5 @@ build/screen/manifest.json: build/encoder/encoder.json $(wildcard service/pipeli
 
 include requirements/vllm.mk
 include requirements/clients.mk
+include requirements/schema.mk
+include requirements/evaluate.mk

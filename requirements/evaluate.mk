@@ -1,0 +1,17 @@
+# The guard's parts measured on real cases, into docs/evaluation.md: `make evaluate DATA=FOLDER`.
+SECTIONS := build/evaluation
+ORDER := redflags scenario retrieval judge acceptance attacks
+
+.PHONY: evaluate
+evaluate: install .venv/.installed-dev ## docs/evaluation.md and its plots, from the data in DATA
+	@test -n "$(DATA)" || { echo "say where the data is: make evaluate DATA=FOLDER"; exit 2; }
+	mkdir -p $(SECTIONS) docs/evaluation
+	$(BIN)/clinalign evaluate redflags --data $(DATA) --page $(SECTIONS)/redflags.md
+	$(BIN)/clinalign evaluate scenario --data $(DATA) --page $(SECTIONS)/scenario.md
+	$(BIN)/clinalign evaluate retrieval --data $(DATA) --page $(SECTIONS)/retrieval.md
+	$(BIN)/clinalign evaluate judge --data $(DATA)/kqa_nli_physician_labels.jsonl --page $(SECTIONS)/judge.md
+	$(BIN)/clinalign evaluate acceptance --page $(SECTIONS)/acceptance.md
+	$(BIN)/clinalign evaluate attacks --data $(DATA)/promptinjection_garak.jsonl.gz --page $(SECTIONS)/attacks.md
+	cp $(SECTIONS)/*.svg docs/evaluation/
+	{ printf '# Evaluation\n\nWritten by `make evaluate DATA=FOLDER`. Every figure is of rows that nothing was fitted or chosen on.\n'; \
+	  for part in $(ORDER); do printf '\n'; sed 's#](\([a-z0-9_-]*\.svg\))#](evaluation/\1)#g' $(SECTIONS)/$$part.md; done; } > docs/evaluation.md
