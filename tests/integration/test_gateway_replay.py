@@ -292,3 +292,24 @@ async def test_an_answer_for_which_nothing_was_retrieved_is_replayed_the_same_an
     assert {"versions", "retrieve", "rubric"} <= set(reply["differs"])
     assert step(reply, "screen")["same"]
     assert step(reply, "rubric")["note"] == "the work ended before that then: nothing_retrieved"
+
+
+async def test_an_answer_from_the_cache_points_to_the_one_that_was_judged() -> None:
+    ledger = MemoryLedger()
+    await ledger.record({"id": "chat_2", "tenant": "local", "repeats": "chat_1"})
+    async with client_of(desk(ledger=ledger)) as client:
+        reply = await client.post("/replay/chat_2", json=COUGH)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (409, "repeated")
+    assert "chat_1" in reply.json()["error"]["message"]
+
+
+async def test_a_record_that_cannot_be_followed_is_a_difference_and_no_error() -> None:
+    fake, other = desk(), MemoryLedger()
+    async with client_of(fake) as client:
+        first = await asked(client)
+        entry = {k: v for k, v in dict(await fake.ledger.find(first["id"])).items() if k not in {"prev", "hash"}}
+    await other.record({**entry, "rubric": entry["rubric"][1:]})
+    async with client_of(desk(ledger=other)) as client:
+        reply = await replayed(client, first["id"])
+    assert {"ledger", "rubric", "release"} <= set(reply["differs"])
+    assert "cannot be followed" in step(reply, "release")["note"]

@@ -39,6 +39,7 @@ SAID = {
     "about-principles": "I follow clinical principles and answer in plain words.",
     "what-the-app-wants-said": "This is no substitute for seeing a doctor, and in an emergency call an ambulance.",
     "not-base64-after-all": "A" * 60,
+    "a-length-that-base64-never-has": "A" * 61,
     "empty": "",
 }
 
