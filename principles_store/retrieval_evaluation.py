@@ -25,6 +25,8 @@ CONVERSATIONS: Final = "healthbench_rubrics.jsonl.gz"
 # As the service does: a latest turn that is near nothing is read together with the three before it.
 _NEAR_NOTHING: Final = 0.25
 _TURNS: Final = 4
+# Tried where none is served.
+_DIVERSITY: Final = 0.1
 _PLAIN: Final = Ranking(words=0, asked=0, urgency=0, uncertainty=0, expertise=0, task_type=0, diversity=0, calm=2)
 
 Rank = Callable[[str, NDArray[np.float32]], Sequence[str]]
@@ -69,9 +71,13 @@ class RetrievalReport:
 
 
 def ways_of(store: Snapshot) -> dict[str, Rank]:
-    """Each step's ranking, with those of the steps before it; the last is what is served."""
+    """Each step's ranking, with those of the steps before it; the last is what is served.
+
+    Where what is served is not diversified, diversification is measured all the same, and left out of the last.
+    """
     given = store.ranking
     boosted = replace(given, diversity=0)
+    strength = given.diversity or _DIVERSITY
     hybrid = replace(_PLAIN, words=given.words)
     return {
         "dense": partial(_ranked, store.with_ranking(_PLAIN)),
@@ -79,7 +85,7 @@ def ways_of(store: Snapshot) -> dict[str, Rank]:
         "hybrid": partial(_ranked, store.with_ranking(hybrid)),
         "+ labelled questions": partial(_ranked, store.with_ranking(replace(hybrid, asked=given.asked))),
         "+ scenario": partial(_ranked, store.with_ranking(boosted)),
-        "+ diversification": partial(_ranked, store),
+        f"+ diversification {strength}": partial(_ranked, store.with_ranking(replace(given, diversity=strength))),
         "+ always-on (served)": partial(served, store),
     }
 

@@ -12,6 +12,7 @@ from principles_store.cli import commands as principles
 from service.app import run
 from service.audit.ledger import entries, verify
 from service.cli import evaluations
+from service.cli.applying import applies
 from service.cli.asking import ask_gateway
 from service.cli.judging import judge
 from service.cli.redflags import redflags
@@ -31,6 +32,7 @@ commands.add_typer(screen, name="screen")
 commands.add_typer(evaluate, name="evaluate")
 evaluate.command()(evaluate_cli.retrieval)
 evaluate.command()(evaluate_cli.scenario)
+evaluate.command()(applies)
 commands.add_typer(audit, name="audit")
 evaluate.command("acceptance")(evaluations.acceptance)
 evaluate.command("attacks")(evaluations.attacks)
