@@ -24,6 +24,7 @@ from service.domain.errors import EngineError, EngineRefused, EngineUnavailable,
 from service.engines.embedded import EmbeddedEngine, EmbeddedModel
 from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
+from service.engines.small_judge import SmallJudge
 from service.gateway.account import salted
 from service.gateway.desk import Desk, Tenants
 from service.gateway.desk import Limits as GatewayLimits
@@ -61,6 +62,7 @@ class Gateway:
     store: PrinciplesStore
     ledger: FileLedger | MemoryLedger
     link: Link | None
+    small_judges: tuple[SmallJudge, ...] = ()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -81,6 +83,8 @@ class Gateway:
                     await task
             for engine in engines:
                 await engine.aclose()
+            for judge in self.small_judges:
+                await judge.aclose()
             await self.ledger.aclose()
             if self.link is not None:
                 await self.link.aclose()
@@ -136,7 +140,8 @@ def build(settings: Settings) -> Gateway:
     )
     web = create_web(desk)
     web.routes.extend(console())
-    return Gateway(web, engine, judge_engine, store, ledger, link)
+    small = tuple(judge for judge in dict.fromkeys((guide, accept)) if isinstance(judge, SmallJudge))
+    return Gateway(web, engine, judge_engine, store, ledger, link, small)
 
 
 async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]] | None = None) -> None:

@@ -6,6 +6,7 @@ from service.domain.errors import SettingsError
 from service.engines.embedded import EmbeddedEngine
 from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
+from service.engines.small_judge import SmallJudge
 from service.observability.logs import event
 from service.pipeline.judge import ModelJudge
 from service.pipeline.ports import Judge
@@ -65,4 +66,7 @@ def _small_judge(folder: Path) -> Judge:
         SettingsError: the folder does not hold one that can be used.
 
     """
-    raise SettingsError(f"judge small: there is none at {folder}")
+    try:
+        return SmallJudge.load(folder)
+    except SettingsError as error:
+        raise SettingsError(f"judge small: {error}") from error

@@ -43,6 +43,11 @@ class SmallJudge:
         return f"{manifest.name}@{manifest.version}+{self._reader.digest[:12]}"
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of its manifest, which names every file that it judges with."""
+        return f"sha256:{self._reader.digest}"
+
+    @property
     def calibrated(self) -> bool:
         """Its threshold was fitted to physicians' labels."""
         return True
