@@ -15,11 +15,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     config = runs.read(options.run)
     if options.step == "publish":
+        from training.judge.card import write_card  # noqa: PLC0415 - same
         from training.judge.publish import publish  # noqa: PLC0415 - the exporter takes seconds to import
 
         if options.data is None:
             raise SystemExit("publish needs --data: heads and threshold are fitted on physicians' labels")
         publish(config, options.data, options.encoder, options.out)
+        write_card(config, options.data, options.encoder, options.out)
         return 0
     kept = config.folder / "vectors.npz"
     made = mixture(

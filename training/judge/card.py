@@ -1,0 +1,87 @@
+"""The shipped judge and its figures become a model card: what it is, what it was made of, how well it reads, its limits."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from principles_store.encoder import Encoder
+from service.entailment.reader import AnswerReader
+from service.judge_evaluation.command import JudgeKind, Places, evaluate, read_rows
+from training.judge import folds as parted
+from training.judge.config import JudgeRun
+from training.judge.publish import whole_network
+
+FIGURES = "evaluation.json"
+CARD = "README.md"
+
+
+def write_card(config: JudgeRun, data: Path, encoder: Path, folder: Path) -> dict[str, Any]:
+    """Measure the judge in the folder and write figures and card beside it."""
+    Encoder.load(encoder)  # a card without the cosine's figures would hide a baseline
+    places = Places(small=folder, encoder=encoder, gguf=folder)
+    rows = read_rows(data / parted.LABELS)
+    report, _ = evaluate(JudgeKind.SMALL, rows, places, progress=lambda *_: None)
+    shipped, whole = AnswerReader.load(folder), whole_network(config)
+    pairs = [
+        (shipped.read(row.answer, [row.criterion])[0], whole.read(row.answer, [row.criterion])[0]) for row in rows
+    ]
+    last = json.loads((config.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    figures = {
+        "kqa": report.as_dict(),
+        "int8_agrees_with_fp32": sum(a.present is b.present for a, b in pairs) / len(pairs),
+        "held_out_texts": last,
+    }
+    (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (folder / CARD).write_text("\n".join(_lines(shipped, figures)) + "\n", encoding="utf-8")
+    return figures
+
+
+def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
+    manifest, kqa, texts = reader.manifest, figures["kqa"], figures["held_out_texts"]
+    low, high = kqa["macro_f1_interval_95"]
+    yield f"# {manifest.name} {manifest.version}"
+    yield ""
+    yield "Does the answer do this? A MiniLM of 22.7 million parameters in int8 that reads an answer and any number of"
+    yield "criteria or claims in one pass, and gives each a calibrated probability. English only. It is no medical device:"
+    yield "it reads what is said, and does not know whether it is true."
+    yield ""
+    yield f"- **Reads** windows of {manifest.answer_tokens} tokens, which overlap; criteria of up to {manifest.claim_tokens}."
+    yield "- **Files**: the network (ONNX), its tokenizer, `manifest.json` with hashes, weights of evidence, threshold."
+    yield "- **Made by** `python -m training.judge train|publish --data FOLDER` from `training/runs/judge.toml`."
+    yield ""
+    yield "## Trained on"
+    yield ""
+    for source in manifest.trained_on:
+        yield f"- {source['name']}: {source['licence']}"
+    yield ""
+    yield "No row of HealthBench or MedSafetyBench was read in training. No physician's label was read by the network;"
+    yield f"weights of evidence and threshold were fitted on {kqa['labels']} labels of {kqa['questions']} questions, in folds."
+    yield ""
+    yield "## Figures"
+    yield ""
+    yield f"Physicians' labels of K-QA, each row by a fit that has not seen its question ({kqa['labelled']} rows,"
+    yield f"{kqa['questions']} questions; `clinalign evaluate judge --data kqa_nli_physician_labels.jsonl`):"
+    yield ""
+    yield "| | Macro-F1 (95 %, by question) |"
+    yield "|---|---|"
+    yield f"| this judge | {kqa['macro_f1']:.3f} ({low:.3f} to {high:.3f}) |"
+    for name, value in kqa["baselines"].items():
+        yield f"| {name} | {value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f}) |"
+    for name, value in kqa["above"].items():
+        yield f"| above {name} | {value['value']:+.3f} ({value['low']:+.3f} to {value['high']:+.3f}) |"
+    people = kqa["physicians"]
+    yield f"| one physician against another | {people['value']:.3f} ({people['low']:.3f} to {people['high']:.3f}) |"
+    yield ""
+    yield f"Accuracy {kqa['accuracy']:.3f}, kappa {kqa['kappa']:.3f}, expected calibration error {kqa['ece']:.3f}. int8 and"
+    yield f"fp32 say the same in {100 * figures['int8_agrees_with_fp32']:.1f} % of these rows."
+    yield ""
+    yield f"Composed texts that were held out ({texts['held_out_claims']:.0f} claims), macro-F1 by source:"
+    yield ", ".join(f"{name.removeprefix('f1_')} {value:.3f}" for name, value in texts.items() if name.startswith("f1_")) + "."
+    yield ""
+    yield "## Limits"
+    yield ""
+    yield "- Tone, completeness, truth and suitability are beyond it; so are criteria longer than a paragraph."
+    yield "- It does not see the question. “Yes, you can” tells it nothing."
+    yield "- A number or a negation that is changed within a long sentence can escape it."
+    yield "- What it cannot read (another language, a tool call, a very long text) is unknown, and never met."
