@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, TypeVar, cast
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
 from service.domain.errors import InvalidRequest
@@ -28,17 +28,6 @@ class Body(BaseModel):
 
 
 B = TypeVar("B", bound=Body)
-
-
-def exactly(value: bool | int) -> BeforeValidator:  # noqa: FBT001 - the one value that there is
-    """For a field of one value: Python takes 0 for false and true for 1, JSON does not."""
-
-    def check(given: object) -> object:
-        if given is not None and type(given) is not type(value):
-            raise PydanticCustomError("exactly", "Input should be {value}", {"value": orjson.dumps(value).decode()})
-        return given
-
-    return BeforeValidator(check)
 
 
 async def read(request: Request, model: type[B]) -> B:
