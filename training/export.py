@@ -82,8 +82,11 @@ def _facts(config: RunConfig, *, steps: int, parameters: int, score: float) -> d
 def _tokens(config: RunConfig, *, steps: int) -> int:
     """Tokens that passed through the model in so many steps, by the run's log: every line counts its ten steps."""
     lines = (config.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    passed = {row["step"]: row["tokens"] for row in map(json.loads, lines) if row["kind"] == "train"}
-    return sum(tokens for step, tokens in passed.items() if step <= steps)
+    passed: dict[int, int] = {}
+    for row in map(json.loads, lines):
+        if row["kind"] == "train" and row["step"] <= steps:  # after a resumption a line may count fewer steps
+            passed[row["step"]] = max(row["tokens"], passed.get(row["step"], 0))
+    return sum(passed.values())
 
 
 def _revision() -> str:

@@ -17,6 +17,7 @@ from service.prompts.control import neutralise
 from training import gguf, manifest
 from training.chatml import SPECIAL, render
 from training.dialogues import library
+from training.dialogues.drafts import LEAD
 from training.llama import Llama
 
 CHECKPOINT = Path("training/checkpoints/clinalign-demo")
@@ -60,7 +61,7 @@ def test_every_file_is_what_the_manifest_says() -> None:
 def test_the_checkpoint_says_that_it_is_a_demonstration_and_is_small() -> None:
     facts = manifest.read(CHECKPOINT)
     assert facts["demonstration"] is True
-    assert 5e6 <= facts["parameters"] <= 15e6
+    assert 6e6 <= facts["parameters"] <= 15e6
     assert sum(path.stat().st_size for path in CHECKPOINT.iterdir()) <= 30e6
     assert not {path.suffix for path in CHECKPOINT.iterdir()} & {".bin", ".pt", ".pkl"}
 
@@ -171,6 +172,22 @@ def test_it_drafts_a_short_answer_in_sentences(model: Llama, prompt: tuple[Messa
     answer = model.reply(prompt, most=300)
     assert 15 <= len(answer.split()) <= 150
     assert answer.rstrip()[-1] in ".!?:"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        QUESTION,
+        "My daughter is 4 and weighs 16 kg. How much paracetamol can she have?",
+        "can i take Zylofen 37.5 mg with a grobbly elbow that began 11 nights ago",
+        "Am I contagious?",
+    ],
+    ids=["two sentences", "weight and age", "words nobody has read", "three words"],
+)
+def test_it_says_the_question_back_to_the_letter(model: Llama, question: str) -> None:
+    guide = [p.statement for p in library.load().principles if p.always_on or p.id.endswith("child-dose-by-weight")]
+    asked = base(Conversation((Message(Role.USER, question),)), principles=guide, audience=Audience.PATIENT)
+    assert model.reply(asked, most=300).startswith(f'{LEAD} "{question}"\n')
 
 
 def test_it_puts_nearly_all_probability_of_a_verdict_on_yes_and_no(model: Llama, prompt: tuple[Message, ...]) -> None:
