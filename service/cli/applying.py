@@ -29,8 +29,8 @@ _LIMIT: Final = 10
 class Applying:
     """On one half: of the principles taken, those that apply (grade 2 or 3); of those that apply, those taken.
 
-    Principles that always apply are left aside. `alarms` counts emergencies' principles, taken by nearness or brought in
-    by a red flag, whose grade is none.
+    Principles that always apply are left aside. `alarms` counts principles of emergencies, taken by nearness or brought
+    in by a red flag, whose grade is none.
     """
 
     half: Half

@@ -23,9 +23,7 @@ def write_card(config: JudgeRun, data: Path, encoder: Path, folder: Path) -> dic
     rows = read_rows(data / parted.LABELS)
     report, _ = evaluate(JudgeKind.SMALL, rows, places, progress=lambda *_: None)
     shipped, whole = AnswerReader.load(folder), whole_network(config)
-    pairs = [
-        (shipped.read(row.answer, [row.criterion])[0], whole.read(row.answer, [row.criterion])[0]) for row in rows
-    ]
+    pairs = [(shipped.read(row.answer, [row.criterion])[0], whole.read(row.answer, [row.criterion])[0]) for row in rows]
     last = json.loads((config.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     figures = {
         "kqa": report.as_dict(),
@@ -77,7 +75,10 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
     yield f"fp32 say the same in {100 * figures['int8_agrees_with_fp32']:.1f} % of these rows."
     yield ""
     yield f"Composed texts that were held out ({texts['held_out_claims']:.0f} claims), macro-F1 by source:"
-    yield ", ".join(f"{name.removeprefix('f1_')} {value:.3f}" for name, value in texts.items() if name.startswith("f1_")) + "."
+    yield (
+        ", ".join(f"{name.removeprefix('f1_')} {value:.3f}" for name, value in texts.items() if name.startswith("f1_"))
+        + "."
+    )
     yield ""
     yield "## Limits"
     yield ""
