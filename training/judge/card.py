@@ -1,4 +1,4 @@
-"""The shipped judge and its figures become a model card: what it is, what it was made of, how well it reads, its limits."""
+"""The shipped judge and its figures come in; a model card of what it is, how well it reads and its limits goes out."""
 
 import json
 from collections.abc import Iterator, Mapping
