@@ -5,7 +5,6 @@ from pathlib import Path
 
 from training.judge import config as runs
 from training.judge.mixture import mixture
-from training.judge.train import run
 
 _RUN = Path("training/runs/judge.toml")
 
@@ -15,12 +14,17 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     config = runs.read(options.run)
     if options.step == "publish":
-        from training.judge.card import write_card  # noqa: PLC0415 - same
         from training.judge.publish import publish  # noqa: PLC0415 - the exporter takes seconds to import
 
         if options.data is None:
             raise SystemExit("publish needs --data: heads and threshold are fitted on physicians' labels")
         publish(config, options.data, options.encoder, options.out)
+        return 0
+    if options.step == "card":  # reads as the gateway does, in its environment
+        from training.judge.card import write_card  # noqa: PLC0415 - FAISS and the engines
+
+        if options.data is None:
+            raise SystemExit("card needs --data: its figures are of physicians' labels")
         write_card(config, options.data, options.encoder, options.out)
         return 0
     kept = config.folder / "vectors.npz"
@@ -31,13 +35,15 @@ def main(arguments: list[str] | None = None) -> int:
         kept=kept,
         medquad=config.medquad,
     )
+    from training.judge.train import run  # noqa: PLC0415 - torch
+
     run(config, made)
     return 0
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=["train", "publish"])
+    parser.add_argument("step", choices=["train", "publish", "card"])
     parser.add_argument("--run", type=Path, default=_RUN, help="the run's TOML")
     parser.add_argument("--data", type=Path, help="folder of texts; without it only those written here are used")
     parser.add_argument("--encoder", type=Path, default=Path("build/encoder"), help="the exported encoder")

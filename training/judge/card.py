@@ -10,7 +10,7 @@ from service.entailment.reader import AnswerReader
 from service.judge_evaluation.command import JudgeKind, Places, evaluate, read_rows
 from training.judge import folds as parted
 from training.judge.config import JudgeRun
-from training.judge.publish import whole_network
+from training.judge.whole import whole_network
 
 FIGURES = "evaluation.json"
 CARD = "README.md"
@@ -22,7 +22,7 @@ def write_card(config: JudgeRun, data: Path, encoder: Path, folder: Path) -> dic
     places = Places(small=folder, encoder=encoder, gguf=folder)
     rows = read_rows(data / parted.LABELS)
     report, _ = evaluate(JudgeKind.SMALL, rows, places, progress=lambda *_: None)
-    shipped, whole = AnswerReader.load(folder), whole_network(config)
+    shipped, whole = AnswerReader.load(folder), whole_network(config, folder)
     pairs = [(shipped.read(row.answer, [row.criterion])[0], whole.read(row.answer, [row.criterion])[0]) for row in rows]
     last = json.loads((config.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     figures = {
@@ -44,9 +44,9 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
     yield "criteria or claims in one pass, and gives each a calibrated probability. English only. It is no medical"
     yield "device: it reads what is said, and does not know whether it is true."
     yield ""
-    yield f"- **Reads** windows of {manifest.answer_tokens} tokens, which overlap; criteria of up to {manifest.claim_tokens}."
+    yield f"- **Reads** overlapping windows of {manifest.answer_tokens} tokens, criteria of up to {manifest.claim_tokens}."
     yield "- **Files**: the network (ONNX), its tokenizer, `manifest.json` with hashes, weights of evidence, threshold."
-    yield "- **Made by** `python -m training.judge train|publish --data FOLDER` from `training/runs/judge.toml`."
+    yield "- **Made by** `python -m training.judge train|publish|card --data FOLDER` from `training/runs/judge.toml`."
     yield ""
     yield "## Trained on"
     yield ""

@@ -10,10 +10,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from principles_store.encoder import sha256_of
 from training.encoder_export import OPSET, find
 from training.judge.network import Reader
-
-WHOLE = "judge.fp32.onnx"
-SMALL = "judge.int8.onnx"
-TOKENIZER = "tokenizer.json"
+from training.judge.whole import SMALL, TOKENIZER, WHOLE
 
 
 def export(reader: Reader, folder: Path, *, tokens: int) -> dict[str, str]:

@@ -7,17 +7,18 @@ from typing import Any
 
 import torch
 
-from principles_store.encoder import Encoder, sha256_of
+from principles_store.encoder import Encoder
 from service.entailment.calibration import FEATURES, Evidence, Head
 from service.entailment.reader import MANIFEST, AnswerReader, JudgeManifest, question_key
 from service.judge_evaluation import baselines
 from training.judge import folds as parted
 from training.judge.config import JudgeRun
-from training.judge.export import SMALL, TOKENIZER, WHOLE, export
+from training.judge.export import export
 from training.judge.fit import fit_heads, fit_thresholds
 from training.judge.folds import Folds
 from training.judge.network import Reader
 from training.judge.train import STATE, start
+from training.judge.whole import SMALL
 
 NAME = "clinalign-judge"
 _SOURCES = (
@@ -69,17 +70,6 @@ def read_rows(reader: AnswerReader, rows: Sequence[Mapping[str, Any]]) -> Callab
             raise SystemExit("a labelled row cannot be read: it would be fitted on nothing")
         found[row["answer"], row["claim"]] = evidence
     return lambda row: found[row["answer"], row["claim"]]
-
-
-def whole_network(config: JudgeRun) -> AnswerReader:
-    """The reader with the network in fp32, to compare the shipped one with."""
-    exported = config.folder / "export"
-    manifest = JudgeManifest.model_validate(json.loads((exported / MANIFEST).read_bytes()))
-    files = {name: sha256_of(exported / name) for name in (WHOLE, TOKENIZER)}
-    _write(folder := config.folder / "whole", manifest.model_copy(update={"network": WHOLE, "files": files}))
-    for name in files:
-        (folder / name).write_bytes((exported / name).read_bytes())
-    return AnswerReader.load(folder)
 
 
 def _scored(score: baselines.Score) -> Callable[[Mapping[str, Any]], float]:
