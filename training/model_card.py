@@ -25,7 +25,7 @@ No to one criterion at a time, and mends a draft by sentence edits or a rewrite.
 | Architecture | Qwen3, {layers} layers, width {hidden}, {parameters:,} parameters, tied embeddings, bfloat16 |
 | Vocabulary | {vocabulary} tokens, byte-level BPE trained on the same text; GPT-2's pre-tokenizer |
 | Context | {context} tokens; training saw paths of about 200 to 900 |
-| Training | {steps:,} steps, {tokens:,} tokens, seed {seed}, one CPU core, on top of two earlier stages (see below) |
+| Training | {steps:,} steps, {tokens:,} tokens on top of the first edition's 19 million, seed {seed}, one CPU core |
 | Licence | Apache-2.0, weights and data |
 
 ## Data
@@ -69,15 +69,12 @@ on topic where a principle of the prompt wants it.
 {questions}
 ## How it was made
 
-In three runs, each from the weights of the one before. The first edition, whose run was stopped and resumed while its
-data was being improved (19 million tokens), is in the repository's history at 8217cb2. The first stage took up its
-weights, with a feed-forward of 832 instead of 768, for 560 steps (2.4 million tokens), with the drafts and edits as
-they were at the commit "Evaluation: a topic that had no room, and lists with few held-out words", whose
-`training/runs/demo-sft.toml` is that stage's. The second stage is the file as it is now. So one TOML does not give
-this checkpoint from nothing.
+The run starts from the first edition, which the repository's history keeps, with a feed-forward of 832 instead of 768.
 
 ```
 make install-training
+git archive 8217cb2 training/checkpoints/clinalign-demo | tar -x --strip-components=2 -C build/training
+mv build/training/clinalign-demo build/training/edition-1
 .venv-training/bin/python -m training.cli sft training/runs/demo-sft.toml
 .venv-training/bin/python -m training.cli export training/runs/demo-sft.toml
 .venv/bin/clinalign train evaluate --dialogues {count} --seed {seed_evaluation} --write

@@ -65,6 +65,7 @@ def _page(page: Path, reports: list[Report], data: Path) -> None:
 
 def _show(reports: list[Report]) -> None:
     table = Table("Judge", "Rows", "Macro-F1", "95 %", "Accuracy", "Kappa", "ECE", "Unknown", "ms")
+    table.columns[0].overflow = "fold"  # a name is read whole, on as many lines as it takes
     for r in reports:
         f1 = r.macro_f1
         table.add_row(
