@@ -183,7 +183,8 @@ ROUTES = (CHAT, COMPLETIONS, RESPONSES)
 def said_by(heard: Heard) -> dict[str, Any]:
     """What a caller would call the answer: outcome, reason, verdicts, revisions, scores, text, calls, usage."""
     return {
-        "status": heard.status,
+        # A stream that opened before it was refused has said 200 already; the error says the rest.
+        "status": None if heard.error else heard.status,
         "text": heard.text,
         "calls": heard.calls,
         "finish_reason": heard.finish_reason,

@@ -27,9 +27,14 @@ def without_refused(value: Any, *, refused: Mapping[str, str], defaults: Mapping
     if not isinstance(value, dict):
         return value
     for name, reason in refused.items():
-        if not _says_nothing(value.get(name)) and value[name] != defaults.get(name):
+        if not _says_nothing(value.get(name)) and not _is(value[name], defaults.get(name)):
             raise wrong(f".{name}", f"cannot be honoured: {reason}")
     return {name: item for name, item in value.items() if name not in refused}
+
+
+def _is(item: Any, default: object) -> bool:
+    """Python takes true for 1; JSON does not."""
+    return type(item) is type(default) and item == default
 
 
 def _says_nothing(item: Any) -> bool:
