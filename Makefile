@@ -20,7 +20,7 @@ run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded ans
 	$(BIN)/clinalign serve --ask "My daughter is 4 and weighs 16 kg. How much paracetamol can she have?"
 
 test: install .venv/.installed-dev lint ## every check and test that this machine can run
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
 	$(BIN)/python -m coverage report --include='service/domain/*,service/prompts/*' --fail-under=100
 
 lint: .venv/.installed-dev
