@@ -1,7 +1,7 @@
 import contextlib
 import json
-import re
 import math
+import re
 from typing import Any
 
 import pytest
