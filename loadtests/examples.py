@@ -1,11 +1,16 @@
 """Questions through POST /chat, as a page a reader can judge: answer, red flags, verdicts and what revision changed."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+_QUOTED = re.compile(r'"[^"]*"|\u201c[^\u201d]*\u201d')
+# As many words in a row of a hidden question would be a copy of it.
+_COPY = 6
 
 _HEAD = """# Examples
 
@@ -21,7 +26,7 @@ def read(questions: Path) -> list[dict[str, str]]:
 
 
 async def page(rows: Sequence[tuple[Mapping[str, str], bool]], *, url: str) -> str:
-    """The page. A row that is marked hidden is named by its source and id only."""
+    """The page. A row that is marked hidden is named by its source and id, and told by `about`, in words of ours."""
     async with aiohttp.ClientSession() as client:
         parts = [await _example(client, url, row, number, hide=hide) for number, (row, hide) in enumerate(rows, 1)]
     return "\n".join([_HEAD, *parts])
@@ -33,12 +38,28 @@ async def _example(client: aiohttp.ClientSession, url: str, row: Mapping[str, st
         body["audience"] = row["audience"]
     async with client.post(f"{url}/chat", json=body) as reply:
         reply.raise_for_status()
-        return _shown(row, await reply.json(), number, hide=hide)
+        shown = _shown(row, await reply.json(), number, hide=hide)
+        return hidden(shown, row["question"]) if hide else shown
+
+
+def hidden(shown: str, question: str) -> str:
+    """What was shown, without the quotations in it.
+
+    Raises:
+        ValueError: six words in a row of the question stand in it all the same; the message has none of them.
+
+    """
+    text = _QUOTED.sub('"[the question]"', shown)
+    said, words = " ".join(text.split()).lower(), question.lower().split()
+    runs = (" ".join(words[at : at + _COPY]) for at in range(max(1, len(words) - _COPY + 1)))
+    if any(run in said for run in runs):
+        raise ValueError("an answer copies words of a hidden question outside quotation marks: leave that one out")
+    return text
 
 
 def _shown(row: Mapping[str, str], reply: Mapping[str, Any], number: int, *, hide: bool) -> str:
     named = f"{row['source']}, {row['id']}"
-    asked = f"*{named}*" if hide else f"*{named}*\n\n{_quoted(row['question'])}"
+    asked = f"*{named}*: {row.get('about', 'not told')}" if hide else f"*{named}*\n\n{_quoted(row['question'])}"
     outcome = reply["outcome"] + (f": {reply['outcome_reason']}" if reply["outcome_reason"] else "")
     flags = ", ".join(flag["family"] for flag in reply["red_flags"]) or "none"
     lines = [
