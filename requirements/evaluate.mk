@@ -13,5 +13,5 @@ evaluate: install .venv/.installed-dev ## docs/evaluation.md and its plots, from
 	$(BIN)/clinalign evaluate acceptance --page $(SECTIONS)/acceptance.md
 	$(BIN)/clinalign evaluate attacks --data $(DATA)/promptinjection_garak.jsonl.gz --page $(SECTIONS)/attacks.md
 	cp $(SECTIONS)/*.svg docs/evaluation/
-	{ printf '# Evaluation\n\nWritten by `make evaluate DATA=FOLDER`. Every figure is of rows that nothing was fitted or chosen on.\n'; \
+	{ printf '# Evaluation\n\nWritten by `make evaluate DATA=FOLDER`. Nothing was fitted or chosen on rows that are called reported; tuning rows are named as such.\n'; \
 	  for part in $(ORDER); do printf '\n'; sed 's#](\([a-z0-9_-]*\.svg\))#](evaluation/\1)#g' $(SECTIONS)/$$part.md; done; } > docs/evaluation.md
