@@ -3,6 +3,7 @@
 VLLM := .venv-vllm/bin
 VLLM_PORT ?= 8000
 VLLM_CONTEXT ?= 2048
+VLLM_DTYPE ?= bfloat16
 
 .PHONY: vllm vllm-install
 vllm-install: .venv-vllm/.installed ## the environment of vLLM: 3.5 GB
@@ -23,6 +24,6 @@ vllm: export VLLM_CPU_OMP_THREADS_BIND = auto
 vllm: vllm-install ## serve CHECKPOINT with vLLM on 127.0.0.1:8000
 	exec $(VLLM)/python -m vllm.entrypoints.openai.api_server \
 	  --model $(CHECKPOINT) --served-model-name $(notdir $(CHECKPOINT)) --host 127.0.0.1 --port $(VLLM_PORT) \
-	  --dtype bfloat16 --enforce-eager --max-model-len $(VLLM_CONTEXT) \
+	  --dtype $(VLLM_DTYPE) --enforce-eager --max-model-len $(VLLM_CONTEXT) \
 	  --enable-prefix-caching --enable-prompt-tokens-details \
 	  --structured-outputs-config '{"backend":"xgrammar","disable_any_whitespace":true}'

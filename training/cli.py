@@ -64,6 +64,30 @@ def evaluate(
 
 
 @commands.command()
+def agree(
+    checkpoint: Checkpoint = _CHECKPOINT,
+    dialogues: Annotated[int, typer.Option(min=1, help="Held-out dialogues to ask about.")] = 50,
+    dtype: Annotated[list[str] | None, typer.Option(help="vLLM's precision; several for a start each.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write a section of the documentation there.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Whether vLLM and llama.cpp, each started here, say on a checkpoint what transformers says; exits 1 if not."""
+    from training.agreement import command  # noqa: PLC0415 - llama.cpp
+    from training.agreement.page import page as written  # noqa: PLC0415 - beside it
+
+    try:
+        figures = command.agree(checkpoint, dialogues=dialogues, dtypes=dtype or ["float32", "bfloat16"])
+    except (command.NoReference, command.NotServed) as error:
+        Console(stderr=True, soft_wrap=True).print(f"clinalign: {error}", markup=False)
+        raise typer.Exit(2) from error
+    if page is not None:
+        page.write_text(written(figures, checkpoint=checkpoint.name), encoding="utf-8")
+    _say(figures, as_json=as_json)
+    raise typer.Exit(0 if figures["agree"] else 1)
+
+
+@commands.command()
 def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses on the command line
     queries: Annotated[
         Path, typer.Argument(help="Unlabelled queries: .jsonl, .csv (also .gz) or .parquet.", exists=True)

@@ -1,0 +1,92 @@
+"""A checkpoint in, how far vLLM and llama.cpp agree with transformers out; each engine is started and ended here."""
+
+import asyncio
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from training import gguf
+from training.agreement.asks import Ask, asks
+from training.agreement.compare import Agreement, Reference, compare
+from training.agreement.engines import LlamaCpp, Vllm
+from training.llama import Llama
+from training.vllm_server import NotServed, serving
+
+ROOT = Path(__file__).parents[2]
+_PYTHON = ROOT / ".venv-training/bin/python"
+_LONGEST_S = 120.0
+
+
+class NoReference(RuntimeError):
+    """transformers could not be asked."""
+
+
+def agree(checkpoint: Path, *, dialogues: int, dtypes: Sequence[str], python: Path = _PYTHON) -> dict[str, Any]:
+    """Figures of every engine, and whether all of those in float32 agree.
+
+    `dtypes` are vLLM's, one start each. `python` belongs to an environment with transformers.
+
+    Raises:
+        NoReference: that environment is not there, or fails.
+        NotServed: vLLM is not installed or does not come up.
+
+    """
+    asked = asks(dialogues)
+    references = reference(checkpoint, asked, python=python)
+    found = [asyncio.run(_llama(checkpoint, asked, references))]
+    for dtype in dtypes:
+        with serving(checkpoint.absolute(), dtype=dtype) as url:
+            found.append(asyncio.run(_vllm(checkpoint.name, url, dtype, asked, references)))
+    return {
+        "command": "clinalign train agree",
+        "reference": "transformers, float32, greedy",
+        "dialogues": dialogues,
+        "model_sha256": gguf.sha256(checkpoint / "model.safetensors"),
+        "engines": [one.as_dict() for one in found],
+        "agree": all(one.holds for one in found if "float32" in one.engine),
+    }
+
+
+def reference(checkpoint: Path, asked: Sequence[Ask], *, python: Path = _PYTHON) -> tuple[Reference, ...]:
+    """What transformers says, in an environment of its own.
+
+    Raises:
+        NoReference: as above.
+
+    """
+    if not python.exists():
+        raise NoReference(f"{python}: no such file; run `make install-training`")
+    body = json.dumps([{"messages": ask.body(), "most": ask.most} for ask in asked])
+    command = [str(python), "-m", "training.agreement.reference", str(checkpoint.absolute())]
+    done = subprocess.run(command, cwd=ROOT, input=body, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if done.returncode:
+        raise NoReference(f"transformers failed: {done.stderr[-2000:]}")
+    return tuple(Reference.of(row) for row in json.loads(done.stdout))
+
+
+async def _llama(checkpoint: Path, asked: Sequence[Ask], references: Sequence[Reference]) -> Agreement:
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.gguf"
+        gguf.write(checkpoint, path)
+        model = await asyncio.to_thread(Llama, path)
+        async with _session() as session:
+            return await compare(LlamaCpp("llama.cpp float32", model.address, session), asked, references)
+
+
+async def _vllm(name: str, url: str, dtype: str, asked: Sequence[Ask], references: Sequence[Reference]) -> Agreement:
+    async with _session() as session:
+        return await compare(Vllm(f"vllm {dtype}", url, name, session), asked, references)
+
+
+def _session() -> aiohttp.ClientSession:
+    # llama.cpp closes after each reply without saying so.
+    connector = aiohttp.TCPConnector(force_close=True)
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_LONGEST_S), connector=connector)
+
+
+__all__ = ["NoReference", "NotServed", "agree", "reference"]
