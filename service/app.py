@@ -15,14 +15,13 @@ from fastapi import FastAPI
 from principles_store.encoder import Precision
 from principles_store.errors import StoreError as StoreFailure
 from principles_store.store import PrinciplesStore
+from service.assembly.engines import AnyEngine, engine_of, held_by, look_anew
 from service.assembly.judges import judge_engine_of, judges_of
 from service.audit.ledger import FileLedger, MemoryLedger
 from service.console import routes as console
 from service.domain.deadline import Deadline
 from service.domain.enquiry import Tenant
 from service.domain.errors import EngineError, EngineRefused, EngineUnavailable, SettingsError
-from service.engines.embedded import EmbeddedEngine, EmbeddedModel
-from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
 from service.engines.small_judge import SmallJudge
 from service.gateway.account import salted
@@ -57,7 +56,7 @@ class Gateway:
     """The parts of one gateway that have a beginning and an end, and its web."""
 
     web: FastAPI
-    engine: OpenAIEngine | EmbeddedEngine
+    engine: AnyEngine
     judge_engine: OpenAIEngine | None
     store: PrinciplesStore
     ledger: FileLedger | MemoryLedger
@@ -98,6 +97,11 @@ class Gateway:
         else:
             event("principles.reloaded", version=digest)
 
+    async def reload(self) -> None:
+        """What SIGHUP asks for: the principles as they are on disk, and the checkpoint that is served now."""
+        await self.reload_principles()
+        await look_anew(self.engine)
+
 
 def build(settings: Settings) -> Gateway:
     """Every object of a gateway, none of them started.
@@ -108,7 +112,7 @@ def build(settings: Settings) -> Gateway:
     """
     metrics = Metrics()
     store = _store(settings)
-    engine, judge_engine = _engine(settings), judge_engine_of(settings)
+    engine, judge_engine = engine_of(settings), judge_engine_of(settings)
     link = Link(settings.redis_url.get_secret_value(), metrics=metrics) if settings.redis_url else None
     principles, ledger, audit_key = StoredPrinciples(store), _ledger(settings), _audit_key(settings)
     guide, accept = judges_of(settings, engine, judge_engine)
@@ -121,6 +125,7 @@ def build(settings: Settings) -> Gateway:
         readers=(judge_engine,) if judge_engine is not None else (),
         limits=_limits(settings),
         service_version=VERSION,
+        held=lambda: held_by(engine),
     )
     desk = Desk(
         orchestrator=orchestrator,
@@ -147,7 +152,8 @@ def build(settings: Settings) -> Gateway:
 async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]] | None = None) -> None:
     """Serve until a signal; `when_ready` is given the gateway's address once it answers.
 
-    A first signal to end drains for `drain_s` seconds, a second one cuts. SIGHUP reloads the principles.
+    A first signal to end drains for `drain_s` seconds, a second one cuts. SIGHUP reloads the principles and
+    looks which checkpoint is served.
     """
     set_up(settings.log_level)
     asyncio.get_running_loop().set_exception_handler(on_loop_error)
@@ -165,9 +171,7 @@ async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]
     )
     server = Server(config, doors=gateway.web.state.doors, drain_s=settings.drain_s)
     async with gateway.running(), asyncio.TaskGroup() as group:
-        asyncio.get_running_loop().add_signal_handler(
-            signal.SIGHUP, lambda: group.create_task(gateway.reload_principles())
-        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: group.create_task(gateway.reload()))
         serving = group.create_task(server.serve())
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
@@ -183,7 +187,7 @@ def _address(server: uvicorn.Server) -> str:
     return f"http://{host}:{port}"
 
 
-async def _reached(engine: OpenAIEngine | EmbeddedEngine) -> bool:
+async def _reached(engine: AnyEngine) -> bool:
     """Whether the engine could be started; a server that is down may come up after us."""
     try:
         await engine.start(Deadline.after(_START_S))
@@ -197,7 +201,7 @@ async def _reached(engine: OpenAIEngine | EmbeddedEngine) -> bool:
     return True
 
 
-async def _keep_reaching(engine: OpenAIEngine | EmbeddedEngine) -> None:
+async def _keep_reaching(engine: AnyEngine) -> None:
     """Try until it is reached. One that cannot be used is tried on too: it may be replaced by one that can."""
     reached = False
     while not reached:
@@ -208,9 +212,7 @@ async def _keep_reaching(engine: OpenAIEngine | EmbeddedEngine) -> None:
             event("engine.refused")
 
 
-def _ready(
-    engine: OpenAIEngine | EmbeddedEngine, judge_engine: OpenAIEngine | None, link: Link | None
-) -> tuple[bool, Sequence[str]]:
+def _ready(engine: AnyEngine, judge_engine: OpenAIEngine | None, link: Link | None) -> tuple[bool, Sequence[str]]:
     """Redis may be down and answers still be given; without the engine and the judge they can't."""
     reasons = [] if link is None or link.up else ["redis does not answer; quotas are counted by each gateway alone"]
     needed = [(engine, "the model's server"), (judge_engine, "the judge's server")]
@@ -218,7 +220,7 @@ def _ready(
     return not missing, [*missing, *reasons]
 
 
-def _is_reached(engine: OpenAIEngine | EmbeddedEngine) -> bool:
+def _is_reached(engine: AnyEngine) -> bool:
     try:
         _ = engine.abilities
     except EngineUnavailable:
@@ -236,33 +238,6 @@ def _store(settings: Settings) -> PrinciplesStore:
         )
     except StoreFailure as error:
         raise SettingsError(str(error)) from error
-
-
-def _engine(settings: Settings) -> OpenAIEngine | EmbeddedEngine:
-    if settings.upstream is None:
-        return EmbeddedEngine(
-            EmbeddedModel(
-                path=settings.gguf,
-                context_tokens=settings.embedded_context_tokens,
-                extra_body={"temperature": 0.0},  # so small a model strays when its words are drawn by chance
-            )
-        )
-    return OpenAIEngine(
-        Endpoint(
-            base_url=settings.upstream,
-            model=settings.model or "",
-            api_key=settings.upstream_key.get_secret_value() if settings.upstream_key else "",
-            extra_body={"chat_template_kwargs": dict(settings.chat_template_kwargs)}
-            if settings.chat_template_kwargs
-            else {},
-            max_concurrency=settings.upstream_connections,
-            max_retries=settings.upstream_retries,
-            read_timeout_s=settings.upstream_timeout_s,
-            context_tokens=settings.context_tokens or 4096,
-            demonstration=settings.demonstration,
-            reasoning=settings.reasoning,
-        )
-    )
 
 
 def _limits(settings: Settings) -> Limits:

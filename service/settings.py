@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     small_judge_dir: Path | None = Field(default=None, description="Folder of the small judge, where it is used.")
 
     gguf: Path = Field(default=ROOT / "build" / "demo.gguf", description="The embedded model's file.")
+    checkpoints_dir: Path | None = Field(
+        default=None, description="Folder of published checkpoints: the embedded model follows its link `current`."
+    )
     embedded_context_tokens: int = Field(default=2048, ge=512, description="The embedded model's context.")
 
     principles_dir: Path = Field(default=ROOT / "principles_store" / "principles", description="Folder of YAML.")

@@ -3,17 +3,21 @@
 import importlib.util
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 
 commands = typer.Typer(no_args_is_help=True, help="Make the small checkpoint: train, export, evaluate.")
 
 _RUN = Path("training/runs/demo-sft.toml")
 _CHECKPOINT = Path("training/checkpoints/clinalign-demo")
+_JUDGE = Path("training/checkpoints/clinalign-judge")
+_SHELF = Path("build/checkpoints")
 RunFile = Annotated[Path, typer.Argument(help="The run's TOML.", exists=True, dir_okay=False)]
 Checkpoint = Annotated[Path, typer.Argument(help="A checkpoint's folder.", exists=True, file_okay=False)]
+Shelf = Annotated[Path, typer.Option("--into", help="Folder of the published checkpoints.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, and nothing else.")]
 
 
@@ -88,6 +92,64 @@ def agree(
 
 
 @commands.command()
+def gate(
+    candidate: Annotated[Path, typer.Option(help="The new checkpoint's folder.", exists=True, file_okay=False)],
+    incumbent: Annotated[
+        Path, typer.Option(help="The one whose place it would take.", exists=True, file_okay=False)
+    ] = _SHELF / "current",
+    judge: Annotated[Path, typer.Option(help="Folder of a judge that gave no reward.", exists=True)] = _JUDGE,
+    out: Annotated[Path, typer.Option(help="Where gate.json and gate.html are written.")] = Path("build/gate"),
+    dialogues: Annotated[int, typer.Option(min=2, help="Held-out dialogues of each group.")] = 60,
+    seed: Annotated[int, typer.Option(help="Which dialogues.")] = 11,
+    as_json: AsJson = False,
+) -> None:
+    """Whether a checkpoint is better than the incumbent and loses nothing; exits 1 where it may not be published."""
+    from training import gating  # noqa: PLC0415 - llama.cpp
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("dialogues", total=gating.dialogues(dialogues))
+        report = gating.compare(
+            candidate, incumbent.resolve(), judge, count=dialogues, seed=seed, progress=lambda: bar.advance(task)
+        )
+    gating.write(report, out)
+    _say(report.decision.as_dict(), as_json=as_json)
+    raise typer.Exit(0 if report.decision.publish else 1)
+
+
+@commands.command()
+def publish(
+    checkpoint: Checkpoint,
+    report: Annotated[Path | None, typer.Option("--gate", help="The gate's folder; the first needs none.")] = None,
+    shelf: Shelf = _SHELF,
+    as_json: AsJson = False,
+) -> None:
+    """Put a checkpoint that passed the gate among the published ones, under its digest, and make it current."""
+    from training import publishing  # noqa: PLC0415 - gguf
+
+    try:
+        name = publishing.publish(checkpoint, shelf, report=report)
+    except ValueError as error:
+        _refuse(error)
+    _say({"published": name, "current": str(shelf / publishing.POINTER)}, as_json=as_json)
+
+
+@commands.command()
+def point(
+    name: Annotated[str, typer.Argument(help="Of a checkpoint that was published: sha256-...")],
+    shelf: Shelf = _SHELF,
+    as_json: AsJson = False,
+) -> None:
+    """Make another published checkpoint current: back to an earlier one, or forward again."""
+    from training import publishing  # noqa: PLC0415 - gguf
+
+    try:
+        publishing.point(shelf, name)
+    except ValueError as error:
+        _refuse(error)
+    _say({"current": name}, as_json=as_json)
+
+
+@commands.command()
 def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses on the command line
     queries: Annotated[
         Path, typer.Argument(help="Unlabelled queries: .jsonl, .csv (also .gz) or .parquet.", exists=True)
@@ -124,6 +186,11 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
         else:
             command.ask(run, source, concurrency=concurrency)
         _say(command.finish(run, source, prompt_price, completion_price), as_json=as_json)
+
+
+def _refuse(error: Exception) -> NoReturn:
+    Console(stderr=True, soft_wrap=True).print(f"clinalign: {error}", markup=False)
+    raise typer.Exit(1) from error
 
 
 def _need_torch(command: str) -> None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from service.assembly.engines import AnyEngine
 from service.domain.errors import SettingsError
-from service.engines.embedded import EmbeddedEngine
 from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
 from service.engines.small_judge import SmallJudge
@@ -31,9 +31,7 @@ def judge_engine_of(settings: Settings) -> OpenAIEngine | None:
     )
 
 
-def judges_of(
-    settings: Settings, engine: OpenAIEngine | EmbeddedEngine, judge_engine: OpenAIEngine | None
-) -> tuple[Judge, Judge]:
+def judges_of(settings: Settings, engine: AnyEngine, judge_engine: OpenAIEngine | None) -> tuple[Judge, Judge]:
     """Who guides revisions and who accepts them; the start warns of each that was not fitted to people's labels.
 
     Raises:

@@ -90,10 +90,14 @@ class Chunk(BaseModel):
 
 
 class Listed(BaseModel):
-    """A model in a server's listing: `max_model_len` is vLLM's word for its context, and `owned_by` says that it is."""
+    """A model in a server's listing: `max_model_len` is vLLM's word for its context, and `owned_by` says that it is.
+
+    `root` is where vLLM found it.
+    """
 
     id: str
     owned_by: str | None = None
+    root: str | None = None
     max_model_len: int | None = None
     demonstration: bool = False
 

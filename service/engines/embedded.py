@@ -28,11 +28,13 @@ class EmbeddedModel:
     """A GGUF file and how it is served.
 
     `context_tokens` is per slot. One slot reads every verdict's prompt from the draft's cache; a second one would have
-    to read the whole prompt again. Threads leave a core to the gateway itself: llama.cpp spins while it waits.
+    to read the whole prompt again. Threads leave a core to the gateway itself: llama.cpp spins while it waits. `digest`
+    names the checkpoint in provenance; empty for that of the file.
     """
 
     path: Path
     name: str = "clinalign-demo"
+    digest: str = ""
     context_tokens: int = 2048
     slots: int = 1
     threads: int = field(default_factory=lambda: max(1, (os.cpu_count() or 2) - 1))
@@ -69,7 +71,7 @@ class EmbeddedEngine:
         if self._engine is None:
             key = secrets.token_urlsafe(32)
             self._server = await asyncio.to_thread(_serve, self._model, key)
-            digest = await asyncio.to_thread(_digest, self._model.path)
+            digest = self._model.digest or await asyncio.to_thread(_digest, self._model.path)
             self._engine = OpenAIEngine(
                 _endpoint(self._model, address=self._server.listening_address, key=key, digest=digest)
             )

@@ -11,6 +11,7 @@ from service.domain.errors import EngineGarbled, EngineRefused
 from service.engines.chunk import Listed, Listing
 from service.engines.connection import Connection
 from service.engines.endpoint import Endpoint
+from service.engines.published import digest_in
 from service.pipeline.ports import Abilities
 from service.prompts import verdict
 
@@ -63,7 +64,7 @@ async def probe(complete: Callable[[Ask], Awaitable[Completion]], listed: Listed
         probabilities=probabilities,
         json_schema=json_schema,
         cached_tokens=cached_tokens,
-        checkpoint_digest=endpoint.checkpoint_digest,
+        checkpoint_digest=endpoint.checkpoint_digest or digest_in(listed.root),
         demonstration=endpoint.demonstration or listed.demonstration,
         reasoning=endpoint.reasoning,
     )

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -38,7 +39,8 @@ class Orchestrator:
     """Holds the collaborators; each method is one enquiry.
 
     `judge` guides revisions; `accept_judge`, where it is another, accepts them. `readers` are the engines besides
-    `engine` that must be able to read a whole prompt: a judge's own.
+    `engine` that must be able to read a whole prompt: a judge's own. `held` holds an answer to one checkpoint,
+    where the engine may change it meanwhile.
     """
 
     screen: Screen
@@ -49,6 +51,7 @@ class Orchestrator:
     service_version: str
     accept_judge: Judge | None = None
     readers: tuple[Engine, ...] = ()
+    held: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def judges(self) -> Judges:
@@ -94,6 +97,10 @@ class Orchestrator:
         return await self._run(enquiry, given, watcher or Unwatched())
 
     async def _run(self, enquiry: Enquiry, make: Callable[[Work], Awaitable[Candidate]], follow: Watcher) -> Answer:
+        with self.held():
+            return await self._made(enquiry, make, follow)
+
+    async def _made(self, enquiry: Enquiry, make: Callable[[Work], Awaitable[Candidate]], follow: Watcher) -> Answer:
         began = time.perf_counter()
         # CPU work, which a long conversation makes long; other requests' streams go on meanwhile.
         work = Work(await asyncio.to_thread(self._screened, enquiry), enquiry)

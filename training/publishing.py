@@ -1,0 +1,95 @@
+"""Publishing: a checkpoint that passed the gate becomes a folder named by its digest, and `current` leads to it.
+
+The digest is the SHA-256 of the manifest, which names every file: weights, tokenizer, GGUF, card and the gate's report.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from training import gguf, manifest
+from training.gate_report import HTML_NAME, JSON_NAME, Report
+
+POINTER: Final = "current"
+GGUF_NAME: Final = "model.gguf"
+
+
+class NotPublished(ValueError):
+    """The checkpoint may not take the incumbent's place; the message says why."""
+
+
+def digest(checkpoint: Path) -> str:
+    """A checkpoint's name: `sha256-` and the digest of its manifest."""
+    return f"sha256-{gguf.sha256(checkpoint / manifest.NAME)}"
+
+
+def current(shelf: Path) -> str | None:
+    """What the pointer leads to; None where nothing was published yet."""
+    pointer = shelf / POINTER
+    return pointer.readlink().name if pointer.is_symlink() else None
+
+
+def publish(checkpoint: Path, shelf: Path, *, report: Path | None) -> str:
+    """Copies the checkpoint with its GGUF and the gate's report into `shelf`, and points there. Returns its name.
+
+    `report` is the folder that the gate wrote; only the first checkpoint of a shelf needs none.
+
+    Raises:
+        NotPublished: files are not the manifest's, or the report is missing, of others, or against it.
+
+    """
+    if odd := manifest.mismatches(checkpoint):
+        raise NotPublished(f"{checkpoint}: not what its manifest says: {', '.join(odd)}")
+    incumbent = current(shelf)
+    if report is not None:
+        _check(Report.read(report / JSON_NAME), checkpoint, incumbent)
+    elif incumbent is not None:
+        raise NotPublished(f"{incumbent} is current: a checkpoint takes its place by a report of the gate alone")
+    shelf.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=shelf, prefix=".partial-") as scratch:
+        copy = Path(scratch) / "checkpoint"
+        shutil.copytree(checkpoint, copy)
+        if report is not None:
+            for part in (JSON_NAME, HTML_NAME):
+                shutil.copy(report / part, copy / part)
+        gguf.write(copy, copy / GGUF_NAME)
+        manifest.seal(copy, {**manifest.read(copy), "published_from": digest(checkpoint)})
+        name = digest(copy)
+        if not (shelf / name).exists():
+            for path in copy.iterdir():
+                path.chmod(0o444)
+            copy.rename(shelf / name)
+    point(shelf, name)
+    return name
+
+
+def point(shelf: Path, name: str) -> None:
+    """Makes `name` current, in one step: who looks sees the one before or this one.
+
+    Raises:
+        NotPublished: it is not there, or was changed since it was published.
+
+    """
+    place = shelf / name
+    if not (place / manifest.NAME).is_file():
+        raise NotPublished(f"{place}: nothing was published under this name")
+    if digest(place) != name or (odd := manifest.mismatches(place)):
+        changed = "" if digest(place) != name else f": {', '.join(odd)}"
+        raise NotPublished(f"{place}: was changed after it was published{changed}")
+    fresh = shelf / f".{POINTER}-{os.getpid()}"
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(name)
+    fresh.replace(shelf / POINTER)
+
+
+def _check(report: Report, checkpoint: Path, incumbent: str | None) -> None:
+    """The report must be of these two, and its rows must say yes."""
+    if report.candidate.checkpoint != digest(checkpoint):
+        raise NotPublished(f"the report is of {report.candidate.checkpoint}, this checkpoint is {digest(checkpoint)}")
+    if incumbent is not None and report.incumbent.checkpoint != incumbent:
+        raise NotPublished(f"the report is against {report.incumbent.checkpoint}, but {incumbent} is current")
+    failed = [check.name for check in report.decision.checks if not check.holds]
+    if failed:
+        raise NotPublished(f"the gate did not let it through: {', '.join(failed)}")
