@@ -72,6 +72,9 @@ def agree(
     checkpoint: Checkpoint = _CHECKPOINT,
     dialogues: Annotated[int, typer.Option(min=1, help="Held-out dialogues to ask about.")] = 50,
     dtype: Annotated[list[str] | None, typer.Option(help="vLLM's precision; several for a start each.")] = None,
+    folder: Annotated[Path, typer.Option(help="What was said is kept there; run again to go on.")] = Path(
+        "build/agreement"
+    ),
     page: Annotated[Path | None, typer.Option(help="Write a section of the documentation there.")] = None,
     *,
     as_json: AsJson = False,
@@ -81,7 +84,7 @@ def agree(
     from training.agreement.page import page as written  # noqa: PLC0415 - beside it
 
     try:
-        figures = command.agree(checkpoint, dialogues=dialogues, dtypes=dtype or ["float32", "bfloat16"])
+        figures = command.agree(checkpoint, dialogues=dialogues, dtypes=dtype or ["float32", "bfloat16"], folder=folder)
     except (command.NoReference, command.NotServed) as error:
         Console(stderr=True, soft_wrap=True).print(f"clinalign: {error}", markup=False)
         raise typer.Exit(2) from error

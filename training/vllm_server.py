@@ -24,11 +24,11 @@ class NotServed(RuntimeError):
 
 
 @contextmanager
-def serving(checkpoint: Path, *, dtype: str = "bfloat16") -> Iterator[str]:
+def serving(checkpoint: Path, *, dtype: str = "bfloat16", up_within_s: float = _UP_WITHIN_S) -> Iterator[str]:
     """The base URL, ending in /v1, of a vLLM that serves the checkpoint under its folder's name.
 
     Raises:
-        NotServed: it is not installed, or did not listen within three minutes.
+        NotServed: it is not installed, or did not listen in time.
 
     """
     if not INSTALLED.exists():
@@ -40,17 +40,17 @@ def serving(checkpoint: Path, *, dtype: str = "bfloat16") -> Iterator[str]:
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - our own words
         try:
-            if not _listens(server, port):
+            if not _listens(server, port, up_within_s):
                 log.seek(0)
                 said = log.read().decode(errors="replace")[-_TOLD:]
-                raise NotServed(f"vLLM did not come up within {_UP_WITHIN_S:g} s:\n{said}")
+                raise NotServed(f"vLLM did not come up within {up_within_s:g} s:\n{said}")
             yield f"http://127.0.0.1:{port}/v1"
         finally:
             _end(server)
 
 
-def _listens(server: "subprocess.Popen[bytes]", port: int) -> bool:
-    give_up = time.monotonic() + _UP_WITHIN_S
+def _listens(server: "subprocess.Popen[bytes]", port: int, within_s: float) -> bool:
+    give_up = time.monotonic() + within_s
     while time.monotonic() < give_up and server.poll() is None:
         with socket.socket() as probe:
             probe.settimeout(1.0)

@@ -30,6 +30,7 @@ class _Served:
     name: str
     engine: EmbeddedEngine
     holders: int = 0
+    unwanted: bool = False
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @contextmanager
@@ -61,7 +62,8 @@ class FollowingEngine:
         self._now: _Served | None = None
         self._refused = ""
         self._looking = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._following: asyncio.Task[None] | None = None
+        self._retiring: dict[_Served, asyncio.Task[None]] = {}
 
     @property
     def abilities(self) -> Abilities:
@@ -85,7 +87,7 @@ class FollowingEngine:
             if self._now is None:
                 name = await asyncio.to_thread(pointed, self._folder)
                 self._now = await self._begun(name, deadline)
-                self._keep(asyncio.create_task(self._follow()))
+                self._following = asyncio.create_task(self._follow())
 
     async def complete(
         self, ask: Ask, *, deadline: Deadline, on_text: Callable[[str], None] | None = None
@@ -128,17 +130,19 @@ class FollowingEngine:
                 return
             old, self._now, self._refused = self._now, fresh, ""
             event("checkpoint.followed", version=fresh.engine.abilities.checkpoint_digest)
-            self._keep(asyncio.create_task(self._retire(old)))
+            self._retiring[old] = asyncio.create_task(self._retire(old))
 
     async def aclose(self) -> None:
         """Stop following, and end what runs on every checkpoint."""
-        tasks, self._tasks = list(self._tasks), set()
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
+        if self._following is not None:
+            self._following.cancel()
             with suppress(asyncio.CancelledError):
-                await task
+                await self._following
         now, self._now = self._now, None
+        for old in self._retiring:
+            old.unwanted = True
+            old.left.set()
+        await asyncio.gather(*self._retiring.values())
         if now is not None:
             await now.engine.aclose()
 
@@ -157,17 +161,12 @@ class FollowingEngine:
         return _Served(name, engine)
 
     async def _retire(self, old: _Served) -> None:
-        """Close it once the last answer that began on it has ended."""
-        try:
-            while old.holders:
-                await old.left.wait()
-        finally:
-            await old.engine.aclose()
+        """Close it once the last answer that began on it has ended, or nobody waits for answers any more."""
+        while old.holders and not old.unwanted:
+            await old.left.wait()
+        await old.engine.aclose()
+        del self._retiring[old]
         event("checkpoint.retired", version=old.name)
-
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def _mine(self) -> _Served:
         for owner, served in _HELD.get():

@@ -21,8 +21,8 @@ from service.prompts import edits, verdict
 from service.prompts.base import base
 from service.prompts.control import neutralise
 from training.agreement.asks import asks
-from training.agreement.command import reference
-from training.agreement.compare import compare
+from training.agreement.command import said
+from training.agreement.compare import Reference, compare
 from training.agreement.engines import Vllm
 from training.vllm_server import INSTALLED, ROOT, serving
 
@@ -202,9 +202,9 @@ async def test_neutralised_text_holds_no_control_token_for_vllms_tokenizer(url: 
 async def test_vllm_says_what_transformers_says(url: str) -> None:
     _require(PYTHON, "make install-training")
     asked = asks(3)
-    said = await asyncio.to_thread(reference, ROOT / CHECKPOINT, asked)
+    references = [Reference.of(row) for row in await asyncio.to_thread(said, ROOT / CHECKPOINT, asked)]
     async with aiohttp.ClientSession() as session:
-        found = await compare(Vllm("vllm", url, CHECKPOINT.name, session), asked, said)
+        found = await compare(Vllm("vllm", url, CHECKPOINT.name, session), asked, references)
     assert found.tokens.count > 100
     assert found.holds  # in bfloat16, as it is served; `clinalign train agree` asks more, and in float32
     assert found.verdict_difference < 0.05

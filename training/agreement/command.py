@@ -14,22 +14,24 @@ from training import gguf
 from training.agreement.asks import Ask, asks
 from training.agreement.compare import Agreement, Reference, compare
 from training.agreement.engines import LlamaCpp, Vllm
+from training.journal import Journal
 from training.llama import Llama
 from training.vllm_server import NotServed, serving
 
 ROOT = Path(__file__).parents[2]
 _PYTHON = ROOT / ".venv-training/bin/python"
-_LONGEST_S = 120.0
+_LONGEST_S = 300.0
+_UP_WITHIN_S = 900.0
 
 
 class NoReference(RuntimeError):
     """transformers could not be asked."""
 
 
-def agree(checkpoint: Path, *, dialogues: int, dtypes: Sequence[str], python: Path = _PYTHON) -> dict[str, Any]:
+def agree(checkpoint: Path, *, dialogues: int, dtypes: Sequence[str], folder: Path) -> dict[str, Any]:
     """Figures of every engine, and whether all of those in float32 agree.
 
-    `dtypes` are vLLM's, one start each. `python` belongs to an environment with transformers.
+    `dtypes` are vLLM's, one start each. What was said and found is kept in `folder`: a second run goes on from there.
 
     Raises:
         NoReference: that environment is not there, or fails.
@@ -37,23 +39,31 @@ def agree(checkpoint: Path, *, dialogues: int, dtypes: Sequence[str], python: Pa
 
     """
     asked = asks(dialogues)
-    references = reference(checkpoint, asked, python=python)
-    found = [asyncio.run(_llama(checkpoint, asked, references))]
-    for dtype in dtypes:
-        with serving(checkpoint.absolute(), dtype=dtype) as url:
-            found.append(asyncio.run(_vllm(checkpoint.name, url, dtype, asked, references)))
+    weights = gguf.sha256(checkpoint / "model.safetensors")
+    with Journal(folder / f"{weights[:16]}-{dialogues}.jsonl") as kept:
+        if "transformers" not in kept:
+            kept.append("transformers", {"said": said(checkpoint, asked)})
+        references = tuple(Reference.of(row) for row in kept["transformers"]["said"])
+        if "llama.cpp float32" not in kept:
+            kept.append("llama.cpp float32", asyncio.run(_llama(checkpoint, asked, references)).as_dict())
+        for dtype in dtypes:
+            if (name := f"vllm {dtype}") in kept:
+                continue
+            with serving(checkpoint.absolute(), dtype=dtype, up_within_s=_UP_WITHIN_S) as url:
+                kept.append(name, asyncio.run(_vllm(checkpoint.name, url, name, asked, references)).as_dict())
+        found = [dict(kept[name]) for name in ("llama.cpp float32", *(f"vllm {dtype}" for dtype in dtypes))]
     return {
         "command": "clinalign train agree",
         "reference": "transformers, float32, greedy",
         "dialogues": dialogues,
-        "model_sha256": gguf.sha256(checkpoint / "model.safetensors"),
-        "engines": [one.as_dict() for one in found],
-        "agree": all(one.holds for one in found if "float32" in one.engine),
+        "model_sha256": weights,
+        "engines": [{key: value for key, value in one.items() if key != "key"} for one in found],
+        "agree": all(one["agrees"] for one in found if "float32" in one["engine"]),
     }
 
 
-def reference(checkpoint: Path, asked: Sequence[Ask], *, python: Path = _PYTHON) -> tuple[Reference, ...]:
-    """What transformers says, in an environment of its own.
+def said(checkpoint: Path, asked: Sequence[Ask], *, python: Path = _PYTHON) -> list[dict[str, Any]]:
+    """What transformers says, in an environment of its own, whose `python` this is.
 
     Raises:
         NoReference: as above.
@@ -66,7 +76,8 @@ def reference(checkpoint: Path, asked: Sequence[Ask], *, python: Path = _PYTHON)
     done = subprocess.run(command, cwd=ROOT, input=body, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
     if done.returncode:
         raise NoReference(f"transformers failed: {done.stderr[-2000:]}")
-    return tuple(Reference.of(row) for row in json.loads(done.stdout))
+    rows: list[dict[str, Any]] = json.loads(done.stdout)
+    return rows
 
 
 async def _llama(checkpoint: Path, asked: Sequence[Ask], references: Sequence[Reference]) -> Agreement:
@@ -78,9 +89,9 @@ async def _llama(checkpoint: Path, asked: Sequence[Ask], references: Sequence[Re
             return await compare(LlamaCpp("llama.cpp float32", model.address, session), asked, references)
 
 
-async def _vllm(name: str, url: str, dtype: str, asked: Sequence[Ask], references: Sequence[Reference]) -> Agreement:
+async def _vllm(model: str, url: str, name: str, asked: Sequence[Ask], references: Sequence[Reference]) -> Agreement:
     async with _session() as session:
-        return await compare(Vllm(f"vllm {dtype}", url, name, session), asked, references)
+        return await compare(Vllm(name, url, model, session), asked, references)
 
 
 def _session() -> aiohttp.ClientSession:
@@ -89,4 +100,4 @@ def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_LONGEST_S), connector=connector)
 
 
-__all__ = ["NoReference", "NotServed", "agree", "reference"]
+__all__ = ["NoReference", "NotServed", "agree", "said"]
