@@ -21,7 +21,7 @@ from training.vllm_server import NotServed, serving
 ROOT = Path(__file__).parents[2]
 _PYTHON = ROOT / ".venv-training/bin/python"
 _LONGEST_S = 300.0
-_UP_WITHIN_S = 900.0
+_UP_WITHIN_S = 1800.0
 
 
 class NoReference(RuntimeError):

@@ -1,0 +1,43 @@
+"""A judge's connections as a reward worker holds them: opened once, and never left."""
+
+import gc
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.rubric_model import Served, served
+from training.models import Endpoint, Model
+from training.reward import verl_entry
+
+RUBRIC = json.dumps([{"criterion": "Tells the dose.", "points": 5}, {"criterion": "Promises a cure.", "points": -5}])
+
+
+@pytest.fixture
+async def judge() -> AsyncIterator[Served]:
+    async with served() as server:
+        yield server
+
+
+async def test_a_model_that_was_entered_and_not_kept_by_its_block_stays_connected(judge: Served) -> None:
+    model = await Model.at(Endpoint(judge.url, "judge")).__aenter__()
+    gc.collect()
+    assert (await model.send({"messages": [], "model": "judge"}))["choices"]
+    await model.aclose()
+
+
+async def test_verls_entry_scores_answer_after_answer_with_one_judge(
+    judge: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLINALIGN_REWARD_URL", judge.url)
+    prompt = {"prompt": [{"role": "user", "content": "How much?"}], "num_turns": None}
+    said = []
+    for text in ("Two tablets.", "Three tablets.", "Two tablets."):
+        gc.collect()
+        said.append(await verl_entry.compute_score("clinalign", text, RUBRIC, prompt, reward_router_address=None))
+    assert said[0] == said[2]
+    assert set(said[0]) == {"score", "rubric", "length_penalty"}
+    assert judge.asked == 4  # two verdicts of each text; the third text is the first
+    (scorer,) = verl_entry._scorers.values()
+    verl_entry._scorers.clear()
+    await scorer.judge.model.aclose()  # type: ignore[attr-defined]
