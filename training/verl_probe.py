@@ -1,6 +1,6 @@
 """What verl itself makes of our run, as JSON: `python -m training.verl_probe RUN.yaml CHECKPOINT_DIR JUDGE_URL`.
 
-Needs verl on the path (requirements/verl.txt). The configuration goes through its loader and its own records, our reward
+Needs verl on the path (requirements/verl.txt). The run goes through its loader and into its own records, our reward
 through its manager, which loads `compute_score` from the file that the run names and calls it as in training.
 """
 

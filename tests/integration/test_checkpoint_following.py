@@ -15,7 +15,7 @@ from service.domain.enquiry import Sampling
 from service.domain.errors import EngineUnavailable, SettingsError
 from service.engines.embedded import EmbeddedEngine, EmbeddedModel
 from service.engines.following import FollowingEngine
-from service.engines.published import Published
+from service.engines.published import Published, digest_in
 from tests import shelf
 
 SOON = 30.0
@@ -149,3 +149,17 @@ async def test_a_shelf_without_a_pointer_stops_the_start(tmp_path: Path) -> None
         await engine.start(Deadline.after(SOON))
     with pytest.raises(EngineUnavailable):
         _ = engine.abilities
+
+
+@pytest.mark.parametrize(
+    ("root", "digest"),
+    [
+        (f"/models/sha256-{'ab' * 32}", f"sha256:{'ab' * 32}"),
+        (f"/models/sha256-{'ab' * 32}/", f"sha256:{'ab' * 32}"),
+        ("/models/current", ""),
+        ("Qwen/Qwen3-4B", ""),
+        (None, ""),
+    ],
+)
+def test_vllm_tells_the_digest_by_the_path_that_it_lists(root: str | None, digest: str) -> None:
+    assert digest_in(root) == digest
