@@ -59,11 +59,11 @@ def _theirs() -> Any:
 
 def _unknown(ours: Any, theirs: Any, at: str = "") -> list[str]:
     """Keys of ours that verl's own configuration has not: it would take them and never read them."""
-    found = []
+    found, known = [], set(theirs)  # a value that must be given is no member, but is a key
     for key, value in ours.items():
         if not at and key in {"hydra", "defaults"}:
             continue
-        if key not in theirs:
+        if key not in known:
             found.append(f"{at}{key}")
         elif OmegaConf.is_dict(value) and OmegaConf.is_dict(theirs[key]):
             found += _unknown(value, theirs[key], f"{at}{key}.")
