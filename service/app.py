@@ -16,7 +16,7 @@ from principles_store.encoder import Precision
 from principles_store.errors import StoreError as StoreFailure
 from principles_store.store import PrinciplesStore
 from service.assembly.engines import AnyEngine, engine_of, held_by, look_anew
-from service.assembly.judges import judge_engine_of, judges_of
+from service.assembly.judges import judge_engine_of, judges_of, warn_of
 from service.audit.ledger import FileLedger, MemoryLedger
 from service.console import routes as console
 from service.domain.deadline import Deadline
@@ -35,6 +35,7 @@ from service.observability.logs import event, on_loop_error, set_up
 from service.observability.metrics import Metrics
 from service.pipeline.encoding import StoreEncoder
 from service.pipeline.orchestrator import Limits, Orchestrator
+from service.pipeline.ports import Judge
 from service.pipeline.principles import StoredPrinciples
 from service.pipeline.screen import Screen
 from service.pipeline.screen.fitting import open_head
@@ -61,7 +62,7 @@ class Gateway:
     store: PrinciplesStore
     ledger: FileLedger | MemoryLedger
     link: Link | None
-    small_judges: tuple[SmallJudge, ...] = ()
+    judges: tuple[Judge, ...] = ()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -73,6 +74,7 @@ class Gateway:
         """
         engines = [engine for engine in (self.engine, self.judge_engine) if engine is not None]
         again = [asyncio.create_task(_keep_reaching(one)) for one in engines if not await _reached(one)]
+        warn_of(self.judges)
         try:
             yield
         finally:
@@ -82,8 +84,9 @@ class Gateway:
                     await task
             for engine in engines:
                 await engine.aclose()
-            for judge in self.small_judges:
-                await judge.aclose()
+            for judge in self.judges:
+                if isinstance(judge, SmallJudge):
+                    await judge.aclose()
             await self.ledger.aclose()
             if self.link is not None:
                 await self.link.aclose()
@@ -145,8 +148,7 @@ def build(settings: Settings) -> Gateway:
     )
     web = create_web(desk)
     web.routes.extend(console())
-    small = tuple(judge for judge in dict.fromkeys((guide, accept)) if isinstance(judge, SmallJudge))
-    return Gateway(web, engine, judge_engine, store, ledger, link, small)
+    return Gateway(web, engine, judge_engine, store, ledger, link, tuple(dict.fromkeys((guide, accept))))
 
 
 async def run(settings: Settings, *, when_ready: Callable[[str], Awaitable[None]] | None = None) -> None:

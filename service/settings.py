@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     judge_upstream: str | None = Field(default=None, description="Base URL of the judge's own server, ending in /v1.")
     judge_upstream_key: SecretStr | None = Field(default=None, description="That server's API key.")
     judge_model: str | None = Field(default=None, description="The model to judge with; else that server's first.")
+    judge_calibration: Path | None = Field(
+        default=None, description="Model judges' thresholds by checkpoint, as `clinalign calibrate` wrote them."
+    )
     small_judge_dir: Path | None = Field(default=None, description="Folder of the small judge, where it is used.")
 
     gguf: Path = Field(default=ROOT / "build" / "demo.gguf", description="The embedded model's file.")

@@ -1,5 +1,6 @@
 """Settings become the judges: who guides revisions, and who accepts them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from service.assembly.engines import AnyEngine
@@ -9,6 +10,7 @@ from service.engines.openai_http import OpenAIEngine
 from service.engines.small_judge import SmallJudge
 from service.observability.logs import event
 from service.pipeline.judge import ModelJudge
+from service.pipeline.judge_calibration import UNFITTED, Calibrations
 from service.pipeline.ports import Judge
 from service.settings import JudgeName, Settings
 
@@ -32,29 +34,35 @@ def judge_engine_of(settings: Settings) -> OpenAIEngine | None:
 
 
 def judges_of(settings: Settings, engine: AnyEngine, judge_engine: OpenAIEngine | None) -> tuple[Judge, Judge]:
-    """Who guides revisions and who accepts them; the start warns of each that was not fitted to people's labels.
+    """Who guides revisions and who accepts them. `warn_of` them once their models were reached.
 
     Raises:
         SettingsError: one of them cannot be used.
 
     """
+    fitted = Calibrations.read(settings.judge_calibration) if settings.judge_calibration else UNFITTED
 
     def made(name: JudgeName) -> Judge:
         match name:
             case "self":
-                return ModelJudge(engine, "self")
+                return ModelJudge(engine, "self", fitted)
             case "upstream" if judge_engine is not None:
-                return ModelJudge(judge_engine, f"upstream:{settings.judge_model}" if settings.judge_model else name)
+                named = f"upstream:{settings.judge_model}" if settings.judge_model else name
+                return ModelJudge(judge_engine, named, fitted)
             case "small" if settings.small_judge_dir is not None:
                 return _small_judge(settings.small_judge_dir)
             case _:
                 raise SettingsError(f"judge {name}: it is not set up")
 
     used = {name: made(name) for name in dict.fromkeys((settings.judge, settings.accepting))}
-    for name, judge in used.items():
-        if not judge.calibrated:
-            event("judge.uncalibrated", judge=name)
     return used[settings.judge], used[settings.accepting]
+
+
+def warn_of(judges: Iterable[Judge]) -> None:
+    """Tell the log of each that is not fitted to people's labels; a model that was not reached is not known to be."""
+    for judge in dict.fromkeys(judges):
+        if not judge.calibrated:
+            event("judge.uncalibrated", judge=judge.name)
 
 
 def _small_judge(folder: Path) -> Judge:

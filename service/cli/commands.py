@@ -14,6 +14,7 @@ from service.audit.ledger import entries, verify
 from service.cli import evaluations
 from service.cli.applying import applies
 from service.cli.asking import ask_gateway
+from service.cli.calibrating import calibrate_judge
 from service.cli.judging import judge
 from service.cli.redflags import redflags
 from service.cli.screening import screen
@@ -38,6 +39,7 @@ evaluate.command("acceptance")(evaluations.acceptance)
 evaluate.command("attacks")(evaluations.attacks)
 evaluate.command("redflags")(redflags)
 evaluate.command("judge")(judge)
+commands.command("calibrate")(calibrate_judge)
 
 
 @commands.command()

@@ -12,8 +12,9 @@ from rich.table import Table
 
 from service.domain.errors import SettingsError
 from service.judge_evaluation.command import JudgeKind, Places, evaluate, read_rows, sample, write_predictions
-from service.judge_evaluation.page import write_page
+from service.judge_evaluation.page import Elsewhere, write_page
 from service.judge_evaluation.report import Report
+from service.pipeline.judge_calibration import UNFITTED, Calibrations
 from service.settings import ROOT, read_settings
 
 SMALL_JUDGE = ROOT / "training" / "checkpoints" / "clinalign-judge"
@@ -26,15 +27,18 @@ def judge(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
     upstream: Annotated[str | None, typer.Option(help="Base URL of a model that judges, ending in /v1.")] = None,
     model: Annotated[str | None, typer.Option(help="Model to ask the upstream for.")] = None,
     key: Annotated[str, typer.Option(envvar="CLINALIGN_UPSTREAM_KEY", help="The upstream's API key.")] = "",
+    calibration: Annotated[Path | None, typer.Option(help="Model judges' thresholds, as `calibrate` wrote.")] = None,
     most: Annotated[int | None, typer.Option(min=1, help="Ask model judges about so many rows only.")] = None,
     predictions: Annotated[Path | None, typer.Option(help="Write the first judge's prediction per row, JSONL.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write the section of the evaluation page, with its plot.")] = None,
+    also: Annotated[list[Path], typer.Option(help="More labelled rows, for a line each of the page.")] = [],  # noqa: B006 - as above
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")] = False,
 ) -> None:
     """Macro-F1 against each physician's label, kappa, calibration, intervals by question, time per criterion."""
     settings = read_settings()
-    places = Places(small, settings.encoder_dir, settings.gguf, upstream, model, key)
+    fitted = Calibrations.read(calibration) if calibration is not None else UNFITTED
+    places = Places(small, settings.encoder_dir, settings.gguf, upstream, model, key, fitted)
     rows = read_rows(data)
     err = Console(stderr=True, quiet=as_json or not sys.stderr.isatty())
     reports: list[Report] = []
@@ -46,7 +50,8 @@ def judge(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
                 write_predictions(predictions, mine, found)
             reports.append(report)
     if page is not None:
-        _page(page, reports, data)
+        others = [(path.name, evaluate(judge[0], read_rows(path), places, progress=_quiet)[0]) for path in also]
+        _page(page, reports, data, [Elsewhere(name, report) for name, report in others])
     if as_json:
         whole = reports[0].as_dict() | ({"others": [r.as_dict() for r in reports[1:]]} if reports[1:] else {})
         typer.echo(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
@@ -54,11 +59,17 @@ def judge(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
         _show(reports)
 
 
-def _page(page: Path, reports: list[Report], data: Path) -> None:
-    names = " ".join(f"--judge {report.judge.split(':')[0].split('@')[0]}" for report in reports[1:])
-    command = f"clinalign evaluate judge --data {shlex.quote(data.name)}{' --judge small ' + names if names else ''}"
+def _quiet(_: int, __: int) -> None:
+    """Few rows need no progress."""
+
+
+def _page(page: Path, reports: list[Report], data: Path, also: list[Elsewhere]) -> None:
+    names = [report.judge.split(":", maxsplit=1)[0].split("@")[0] for report in reports[1:]]
+    parts = ["--judge small", *(f"--judge {name}" for name in names)] if names else []
+    parts += [f"--also {shlex.quote(other.data)}" for other in also]
+    command = " ".join(["clinalign evaluate judge --data", shlex.quote(data.name), *parts])
     try:
-        write_page(page, reports, command=command, data=data.name)
+        write_page(page, reports, command=command, data=data.name, also=also)
     except OSError as error:
         raise SettingsError(f"{page}: cannot be written ({type(error).__name__})") from error
 

@@ -9,25 +9,30 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.entailment.lexical import Words
 
-FEATURES: Final = ("logit", "whole", "nearest", "numbers", "opposed")
+# How near a claim's tokens come to the answer's: on average, mostly the worst, and the worst, as words and in their
+# context after two, four and six layers. In the order in which the network gives them.
+NEARNESS: Final = tuple(f"{kind}_{layer}" for kind in ("mean", "worst", "least") for layer in (0, 2, 4, 6))
+FEATURES: Final = ("logit", *NEARNESS, "whole", "nearest", "numbers", "opposed")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The network's logit (the highest of all windows) and what the words say."""
+    """The network's logit and nearness (the highest of all windows), and what the words say."""
 
     logit: float
+    nearness: tuple[float, ...]
     words: Words
 
     @property
     def features(self) -> tuple[float, ...]:
         """In the order of `FEATURES`."""
-        return self.logit, self.words.whole, self.words.nearest, self.words.numbers, self.words.opposed
+        words = self.words
+        return self.logit, *self.nearness, words.whole, words.nearest, words.numbers, words.opposed
 
 
 class Head(BaseModel):
-    """A logistic model over `FEATURES`; from the probability `threshold` on a claim counts as told."""
+    """A logistic model over those `FEATURES` that it names; from the probability `threshold` on a claim is told."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,5 +52,5 @@ class Head(BaseModel):
     @classmethod
     def of(cls, weights: Mapping[str, float], bias: float, threshold: float) -> Self:
         """Rounded, so that the file is the same wherever it is fitted."""
-        rounded = {name: round(float(weight), 4) for name, weight in weights.items()}
+        rounded = {name: round(float(weight), 4) for name, weight in weights.items() if weight}
         return cls(weights=rounded, bias=round(float(bias), 4), threshold=round(float(threshold), 3))

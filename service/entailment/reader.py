@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from service.domain.errors import SettingsError
 from service.domain.verdict import Presence
-from service.entailment.calibration import Evidence, Head
+from service.entailment.calibration import NEARNESS, Evidence, Head
 from service.entailment.lexical import AnswerWords
 from service.entailment.packing import pack
 from service.entailment.windows import windows
@@ -104,9 +104,9 @@ class AnswerReader:
         words = AnswerWords(answer)
         rounds = [sound] if together else [[at] for at in sound]
         for group in rounds:
-            logits = np.stack([self._logits(ids, [asked[at] for at in group]) for ids in parts]).max(axis=0)
-            for at, logit in zip(group, logits.tolist(), strict=True):
-                found[at] = Evidence(logit, words.compare(claims[at]))
+            read = np.stack([self._read(ids, [asked[at] for at in group]) for ids in parts]).max(axis=0)
+            for at, (logit, *nearness) in zip(group, read.tolist(), strict=True):
+                found[at] = Evidence(logit, tuple(nearness), words.compare(claims[at]))
         return tuple(found)
 
     def _windows(self, answer: str) -> list[list[int]]:
@@ -120,15 +120,17 @@ class AnswerReader:
         parts = [self._tokens(text)[:most] for text in texts]
         return parts if len(parts) <= _MOST_WINDOWS else []
 
-    def _logits(self, answer: Sequence[int], claims: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    def _read(self, answer: Sequence[int], claims: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Logit and nearness of each claim, [claims, 1 + nearness]."""
         row = pack(answer, claims)
         inputs = {"ids": row.ids, "positions": row.positions, "segments": row.segments, "wanted": row.wanted}
         try:
-            (logits,) = self._session.run(["logits"], {name: values[None, :] for name, values in inputs.items()})
+            logits, nearness = self._session.run(
+                ["logits", "nearness"], {name: values[None, :] for name, values in inputs.items()}
+            )
         except Exception:  # noqa: BLE001 - ONNX Runtime raises bare subclasses of Exception of its own
-            return np.full(len(claims), np.nan, dtype=np.float32)  # no number is no verdict
-        first: NDArray[np.float32] = logits[0]
-        return first
+            return np.full((len(claims), 1 + len(NEARNESS)), np.nan, dtype=np.float32)  # no number is no verdict
+        return np.concatenate([logits[0][:, None], nearness[0]], axis=1, dtype=np.float32)
 
     def _tokens(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text).ids

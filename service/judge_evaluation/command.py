@@ -25,6 +25,7 @@ from service.judge_evaluation.bench import bench
 from service.judge_evaluation.report import Provenance, Report, compose
 from service.judge_evaluation.rows import Row, read_rows
 from service.pipeline.judge import ModelJudge
+from service.pipeline.judge_calibration import UNFITTED, Calibrations
 from service.pipeline.ports import Engine
 
 _START_S: Final = 60.0
@@ -50,6 +51,7 @@ class Places:
     upstream: str | None = None
     model: str | None = None
     key: str = ""
+    calibrations: Calibrations = UNFITTED
 
 
 def evaluate(kind: JudgeKind, rows: Sequence[Row], places: Places, *, progress: Progress) -> tuple[Report, Predictions]:
@@ -105,12 +107,13 @@ def _small(rows: Sequence[Row], places: Places, progress: Progress) -> tuple[Rep
 async def _model(
     kind: JudgeKind, rows: Sequence[Row], places: Places, progress: Progress
 ) -> tuple[Report, Predictions]:
-    engine = _engine(kind, places)
+    engine = engine_of(kind, places)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(engine.aclose)
         await engine.start(Deadline.after(_START_S))
         name = f"{kind}: {engine.abilities.model}"
-        predictions = await ask_judge(ModelJudge(engine, name), rows, progress=progress)
+        judge = ModelJudge(engine, name, places.calibrations)
+        predictions = await ask_judge(judge, rows, progress=progress)
         other = await _at_once(engine, name, rows, progress)
     reader = AnswerReader.load(places.small)
     report = compose(name, rows, predictions, _baselines(reader, rows, places), other_way=other)
@@ -125,7 +128,13 @@ async def _at_once(
     return ALL_AT_ONCE, await ask_judge(AtOnceJudge(engine, name), rows, progress=progress)
 
 
-def _engine(kind: JudgeKind, places: Places) -> EmbeddedEngine | OpenAIEngine:
+def engine_of(kind: JudgeKind, places: Places) -> EmbeddedEngine | OpenAIEngine:
+    """The engine of a model judge, not started.
+
+    Raises:
+        SettingsError: the judge is behind a URL, and none was given.
+
+    """
     if kind is JudgeKind.SELF and places.upstream is None:
         return EmbeddedEngine(EmbeddedModel(path=places.gguf))
     if places.upstream is None:
@@ -147,4 +156,4 @@ def _baselines(reader: AnswerReader, rows: Sequence[Row], places: Places) -> dic
     return found | {baselines.COSINE: baselines.by_threshold(rows, score, baselines.COSINE, manifest)}
 
 
-__all__ = ["JudgeKind", "Places", "evaluate", "read_rows", "sample", "write_predictions"]
+__all__ = ["JudgeKind", "Places", "engine_of", "evaluate", "read_rows", "sample", "write_predictions"]

@@ -3,11 +3,16 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
+from service.entailment.lexical import overlap
 from service.judge_evaluation.asking import Predictions
 from service.judge_evaluation.measures import Bin, Interval, Tally, expected_error, physicians, reliability
 from service.judge_evaluation.rows import Row
+
+PASSED_WRONGLY: Final = "told by the judge, not by most physicians"
+MISSED: Final = "told by most physicians, not by the judge"
+_WORDY: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,20 @@ class OtherCalls:
 
 
 @dataclass(frozen=True, slots=True)
+class Errors:
+    """Rows that the judge tells apart from most physicians. `split`: not all physicians agreed on them.
+
+    `wordy`: at least half of the claim's stems are in the answer, so that by its words alone it would be told.
+    """
+
+    name: str
+    rows: int
+    split: int
+    wordy: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """All that `clinalign evaluate judge` says. Intervals resample questions; `above` maps a baseline's name."""
 
@@ -67,6 +86,7 @@ class Report:
     above: Mapping[str, Interval]
     physicians: Interval | None
     categories: tuple[Category, ...]
+    errors: tuple[Errors, ...]
     provenance: Provenance | None
     milliseconds: float
     other_calls: OtherCalls | None
@@ -114,10 +134,31 @@ def compose(
         above={name: tally.above(other) for name, other in others.items()},
         physicians=people.interval() if people else None,
         categories=_categories(rows, kept, predictions),
+        errors=_wrong(rows, kept, predictions),
         provenance=provenance,
         milliseconds=predictions.milliseconds,
         other_calls=_compared(rows, predictions, *other_way) if other_way else None,
         bench=bench,
+    )
+
+
+def _most(row: Row) -> bool:
+    return 2 * sum(row.labels) > len(row.labels)
+
+
+def _wrong(rows: Sequence[Row], kept: Sequence[int], predictions: Predictions) -> tuple[Errors, ...]:
+    passed = [at for at in kept if predictions.told[at] and not _most(rows[at])]
+    missed = [at for at in kept if not predictions.told[at] and _most(rows[at])]
+    return _errors(PASSED_WRONGLY, passed, rows, predictions), _errors(MISSED, missed, rows, predictions)
+
+
+def _errors(name: str, wrong: Sequence[int], rows: Sequence[Row], predictions: Predictions) -> Errors:
+    return Errors(
+        name=name,
+        rows=len(wrong),
+        split=sum(len(set(rows[at].labels)) > 1 for at in wrong),
+        wordy=sum(overlap(rows[at].criterion, rows[at].answer) >= _WORDY for at in wrong),
+        unknown=sum(predictions.found[at].present is None for at in wrong),
     )
 
 

@@ -14,6 +14,7 @@ from service.domain.enquiry import Enquiry, Sampling, Shape
 from service.domain.errors import EngineError
 from service.domain.verdict import Presence, Verdict
 from service.pipeline.briefing import answered
+from service.pipeline.judge_calibration import UNFITTED, Calibration, Calibrations
 from service.pipeline.ports import Engine
 from service.prompts import verdict as words
 from service.prompts.digest import prompts_digest
@@ -26,21 +27,30 @@ _ALTERNATIVES = 20
 
 @dataclass(frozen=True, slots=True)
 class ModelJudge:
-    """Asks an engine. `name` goes to provenance; from the probability `threshold` on a thing counts as present."""
+    """Asks an engine. `name` goes to provenance; a thing counts as present above the threshold that was fitted.
+
+    Where `calibrations` hold none for the engine's checkpoint, it is present where Yes outweighs No.
+    """
 
     engine: Engine
     name: str
-    threshold: float = 0.5
-    calibrated: bool = False
+    calibrations: Calibrations = UNFITTED
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether there is a calibration of this very checkpoint; not known, so no, before it was reached."""
+        return self._calibration() is not None
 
     @property
     def digest(self) -> str:
-        """Over the model that was reached, its words and its threshold; empty before it was reached."""
+        """Over the model that was reached, its words and its calibration; empty before it was reached."""
         try:
             abilities = self.engine.abilities
         except EngineError:
             return ""
-        made_of = (self.name, abilities.model, abilities.checkpoint_digest, self.threshold, prompts_digest())
+        fitted = self._calibration()
+        read = fitted.model_dump_json() if fitted is not None else ""
+        made_of = (self.name, abilities.model, abilities.checkpoint_digest, read, prompts_digest())
         return f"sha256:{hashlib.sha256(repr(made_of).encode()).hexdigest()}"
 
     async def judge(
@@ -54,6 +64,14 @@ class ModelJudge:
         verdicts = tuple(Verdict(c, presence) for c, (presence, _) in zip(criteria, found, strict=True))
         return verdicts, sum((usage for _, usage in found), Usage())
 
+    def _calibration(self) -> Calibration | None:
+        """None as well where the engine tells no probabilities: there is nothing to hold against a threshold."""
+        try:
+            abilities = self.engine.abilities
+        except EngineError:
+            return None
+        return self.calibrations.of(abilities) if abilities.probabilities else None
+
     async def _presence(
         self, assessment: Assessment, prefix: tuple[Message, ...], criterion: Criterion
     ) -> tuple[Presence, Usage]:
@@ -66,7 +84,8 @@ class ModelJudge:
             return words.read_json(completion.text), completion.usage
         if any(not math.isfinite(t.probability) for t in completion.first_token):
             return Presence(None), completion.usage
-        return words.read(completion.first_token, threshold=self.threshold), completion.usage
+        found, fitted = words.read(completion.first_token), self._calibration()
+        return found if fitted is None else fitted.presence(found), completion.usage
 
     def _ask(self, prefix: tuple[Message, ...], criterion: Criterion, enquiry: Enquiry) -> Ask:
         shape, salt = enquiry.shape, enquiry.tenant.cache_salt

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.entailment.calibration import Evidence, Head
+from service.entailment.calibration import NEARNESS, Evidence, Head
 from service.entailment.lexical import AnswerWords, Words, overlap, stem
 from service.entailment.packing import ANSWER, PADDING, pack, stack
 from service.entailment.windows import windows
@@ -84,13 +84,14 @@ def test_numbers_and_negations_are_compared(claim: str, answer: str, numbers: fl
     assert (found.numbers, found.opposed) == (numbers, opposed)
 
 
+NOWHERE = (0.0,) * len(NEARNESS)
 PLAIN = Words(whole=0.5, nearest=0.5, numbers=0.0, opposed=0.0)
 HEAD = Head(weights={"logit": 1.5, "whole": 1.0}, bias=-0.5, threshold=0.4)
 
 
 @given(st.floats(-800, 800), st.floats(-800, 800))
 def test_more_of_the_network_never_means_less_probability(one: float, other: float) -> None:
-    low, high = (HEAD.probability(Evidence(logit, PLAIN)) for logit in sorted([one, other]))
+    low, high = (HEAD.probability(Evidence(logit, NOWHERE, PLAIN)) for logit in sorted([one, other]))
     assert low is not None
     assert high is not None
     assert 0.0 <= low <= high <= 1.0
@@ -98,7 +99,7 @@ def test_more_of_the_network_never_means_less_probability(one: float, other: flo
 
 @pytest.mark.parametrize("logit", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_no_number_has_no_probability(logit: float) -> None:
-    assert HEAD.probability(Evidence(logit, PLAIN)) is None
+    assert HEAD.probability(Evidence(logit, NOWHERE, PLAIN)) is None
 
 
 def test_a_row_of_nothing_asks_nothing() -> None:

@@ -10,10 +10,12 @@ from typer.testing import CliRunner
 from service.cli.commands import commands
 from service.cli.judging import SMALL_JUDGE
 from service.domain.completion import Ask, Completion, TokenProbability
-from service.judge_evaluation.asking import ask_judge
+from service.domain.verdict import Presence
+from service.judge_evaluation.asking import Predictions, ask_judge
 from service.judge_evaluation.at_once import AtOnceJudge
 from service.judge_evaluation.command import JudgeKind, Places, evaluate, sample
-from service.judge_evaluation.rows import read_rows
+from service.judge_evaluation.report import compose
+from service.judge_evaluation.rows import Row, read_rows
 from service.pipeline.judge import ModelJudge
 from service.prompts import verdicts
 from tests.fakes import FakeEngine
@@ -49,7 +51,8 @@ def run(*arguments: str) -> tuple[int, str]:
 
 def test_json_holds_the_figures_and_nothing_else_goes_to_stdout(data: Path, tmp_path: Path) -> None:
     predictions, page = tmp_path / "said.jsonl", tmp_path / "judge.md"
-    code, out = run("--data", str(data), "--json", "--predictions", str(predictions), "--page", str(page))
+    files = ("--predictions", str(predictions), "--page", str(page), "--also", str(data))
+    code, out = run("--data", str(data), "--json", *files)
     found: dict[str, Any] = json.loads(out)
     assert code == 0
     assert found["macro_f1"] > 0.8
@@ -62,6 +65,22 @@ def test_json_holds_the_figures_and_nothing_else_goes_to_stdout(data: Path, tmp_
     assert all(0.0 <= row["probability"] <= 1.0 for row in said)
     assert page.read_text().startswith("## Judge")
     assert "judge-reliability.svg" in page.read_text()
+    assert "--also rows.jsonl" in page.read_text()
+    assert "On rows.jsonl (6 rows with a label, 2 conversations, evaluated only)" in page.read_text()
+
+
+def test_errors_are_counted_by_kind() -> None:
+    labels = [(True, True, True), (True, True, False), (False, False, False), (False, True, False)]
+    rows = [
+        Row(at, (), "Drink plenty of water.", claim, votes, f"q{at}", ())
+        for at, (votes, claim) in enumerate(
+            zip(labels, (*["Drink water."] * 3, "Take paracetamol daily."), strict=True)
+        )
+    ]
+    said = Predictions((Presence(None), Presence(present=True), Presence(present=True), Presence(present=True)), 1.0)
+    passed, missed = compose("j", rows, said, {}).errors
+    assert (passed.rows, passed.split, passed.wordy, passed.unknown) == (2, 1, 1, 0)
+    assert (missed.rows, missed.split, missed.wordy, missed.unknown) == (1, 0, 1, 1)
 
 
 def test_the_plot_is_the_same_bytes_each_time(data: Path, tmp_path: Path) -> None:

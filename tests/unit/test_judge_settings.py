@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.assembly.judges import judge_engine_of, judges_of
+from service.assembly.judges import judge_engine_of, judges_of, warn_of
 from service.domain.errors import SettingsError
 from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
@@ -31,10 +31,10 @@ def test_who_guides_and_who_accepts(given: dict[str, Any], names: tuple[str, str
     assert (guide is accept) == (names[0] == names[1])
 
 
-def test_each_uncalibrated_judge_is_warned_of_at_the_start(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_uncalibrated_judge_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     settings = Settings(judge_upstream=SERVER)
     with caplog.at_level("INFO", logger="clinalign"):
-        judges_of(settings, SERVED, judge_engine_of(settings))
+        warn_of(judges_of(settings, SERVED, judge_engine_of(settings)))
     warned = [r.__dict__["fields"]["judge"] for r in caplog.records if r.getMessage() == "judge.uncalibrated"]
     assert warned == ["self", "upstream"]
 

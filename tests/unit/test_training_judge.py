@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.entailment.calibration import Evidence
+from service.entailment.calibration import NEARNESS, Evidence
 from service.entailment.lexical import Words
 from training.judge import facts, relations, rubric
-from training.judge.fit import fit_heads, fit_thresholds
+from training.judge.fit import WEIGHED, fit_heads, fit_thresholds
 from training.judge.folds import Folds, training_rows, unlabelled
 from training.judge.group import MOST, Group, group, kept_back, reword, spoil
 
@@ -62,7 +62,8 @@ class Watched:
     def __call__(self, each: Mapping[str, Any]) -> Evidence:
         self.read.append(each["Question"])
         told = each["label_0"] == "Entailment"
-        return Evidence(1.0 if told else -1.0, Words(float(told), float(told), 0.0, 0.0))
+        near = (float(told),) * len(NEARNESS)
+        return Evidence(1.0 if told else -1.0, near, Words(float(told), float(told), 0.0, 0.0))
 
 
 def test_a_label_in_its_own_fold_changes_nothing_of_the_head_it_is_reported_with() -> None:
@@ -92,6 +93,13 @@ def test_a_head_parts_what_its_evidence_parts() -> None:
         chance = head.probability(evidence(each))
         assert chance is not None
         assert (chance >= head.threshold) is (each["label_0"] == "Entailment")
+
+
+def test_a_head_weighs_one_of_the_sets_that_it_may_choose_from() -> None:
+    texts = [f"q{n}" for n in range(20)]
+    rows = [row(text, told=at % 2 == 0, at=at) for at, text in enumerate(texts)]
+    head = fit_heads(rows, Watched(), Folds.of_questions(texts, count=5)).head
+    assert any(head.weights.keys() <= set(names) for names in WEIGHED)
 
 
 @pytest.mark.parametrize("name", list(SOURCES))

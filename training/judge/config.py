@@ -26,13 +26,12 @@ class Stage:
 class JudgeRun:
     """The stages follow one another; a step takes a batch of up to `tokens` padded tokens.
 
-    `apart` layers read answer and claims apart, and the lowest `frozen` ones keep their first weights.
+    The lowest `frozen` layers keep their first weights.
     """
 
     name: str
     version: str
     seed: int
-    apart: int
     frozen: int
     answer_tokens: int
     claim_tokens: int

@@ -37,7 +37,7 @@ def _write(reader: Reader, path: Path, *, tokens: int) -> None:
         dynamo=True,
         opset_version=OPSET,
         input_names=["ids", "positions", "segments", "wanted"],
-        output_names=["logits"],
+        output_names=["logits", "nearness"],
         dynamic_shapes=({1: long}, {1: long}, {1: long}, {1: many}),
         verbose=False,
     )

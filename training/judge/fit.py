@@ -5,19 +5,32 @@ Each head is fitted on rows that `training_rows` hands out, and those of its fol
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.entailment.calibration import FEATURES, Evidence, Head
+from service.entailment.reader import question_key
+from service.judge_evaluation.fitting import best_threshold, expected_threshold, folds_of
 from training.judge.folds import Folds, TrainingRows, training_rows
 
-# How strongly weights are pulled to what the network says by itself: few labels must not outvote it.
-_PULL = 2.0
 _STEPS = 60
+_INNER = 5
 Score = Callable[[Mapping[str, Any]], float]
-_FORWARD = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+# What a head may weigh, from little to much, and how strongly its weights may be pulled to zero: labels are few.
+_NEAR = ("mean_6", "worst_6")
+_WORDS = ("whole", "nearest", "numbers", "opposed")
+WEIGHED: Final = (
+    _NEAR,
+    (*_NEAR, "whole"),
+    ("logit", "whole"),
+    ("logit", *_NEAR),
+    ("logit", *_NEAR, "whole"),
+    ("logit", *_NEAR, *_WORDS),
+    ("logit", "mean_4", "worst_4", *_NEAR, *_WORDS),
+)
+PULLS: Final = (2.0, 8.0, 25.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,53 +57,64 @@ def fit_heads(
 def fit_thresholds(rows: Sequence[Mapping[str, Any]], score: Score, folds: Folds) -> tuple[float, ...]:
     """A baseline's threshold without each fold, and last that of all rows."""
     parts = [training_rows(rows, folds, without=k) for k in (*range(folds.count), None)]
-    return tuple(round(best_threshold(np.array([score(r) for r in part]), part), 4) for part in parts)
+    return tuple(
+        round(best_threshold(np.array([score(r) for r in part]), [votes(r) for r in part]), 4) for part in parts
+    )
 
 
 def fit_head(rows: TrainingRows, evidence: Callable[[Mapping[str, Any]], Evidence]) -> Head:
-    """A ridge logistic model by Newton's method, pulled to the network's own logit, and the threshold that suits it."""
+    """A ridge logistic model and the threshold that suits it.
+
+    Which evidence it weighs, and how strongly weights are pulled to zero, is chosen by folds within these rows alone.
+    """
     features = np.array([evidence(row).features for row in rows])
-    spread = features.std(axis=0) + 1e-6
-    middle = features.mean(axis=0)
-    scaled = (features - middle) / spread
     target = np.array([np.mean(votes(row)) for row in rows])
-    weights = _logistic(scaled, target, towards=_FORWARD * spread)
-    slopes = weights[:-1] / spread
-    bias = weights[-1] - float(slopes @ middle)
-    chances = 1 / (1 + np.exp(-(features @ slopes + bias)))
-    return Head.of(dict(zip(FEATURES, slopes.tolist(), strict=True)), bias, best_threshold(chances, rows))
+    inner = folds_of([question_key(row["Question"]) for row in rows], count=_INNER)
+    names, pull = min(
+        ((names, pull) for names in WEIGHED for pull in PULLS),
+        key=lambda choice: _surprise(features[:, _places(choice[0])], target, inner, pull=choice[1]),
+    )
+    chosen = features[:, _places(names)]
+    slopes, bias = _logistic(chosen, target, pull=pull)
+    chances = _chances(chosen @ slopes + bias)
+    return Head.of(dict(zip(names, slopes.tolist(), strict=True)), bias, expected_threshold(chances))
 
 
-def best_threshold(scores: NDArray[np.float64], rows: TrainingRows) -> float:
-    """The middle of the thresholds whose macro-F1 against each physician's label is within a hundredth of the best."""
-    candidates = np.unique(np.round(scores, 4))
-    edges = np.concatenate([[scores.min()], (candidates[1:] + candidates[:-1]) / 2])
-    labels = np.array([votes(row) for row in rows])
-    quality = np.array([_macro_f1(scores >= edge, labels) for edge in edges])
-    good = edges[quality >= quality.max() - 0.01]
-    return float(np.clip(np.median(good), 0.02, 0.98))
+def _places(names: Sequence[str]) -> list[int]:
+    return [FEATURES.index(name) for name in names]
 
 
-def _macro_f1(told: NDArray[np.bool_], labels: NDArray[np.bool_]) -> float:
-    said = np.repeat(told[:, None], labels.shape[1], axis=1)
-    both = []
-    for kind in (True, False):
-        hits = ((said == kind) & (labels == kind)).sum()
-        both.append(2 * hits / max(1, (said == kind).sum() + (labels == kind).sum()))
-    return float(np.mean(both))
+def _surprise(
+    features: NDArray[np.float64], target: NDArray[np.float64], folds: NDArray[np.int64], *, pull: float
+) -> float:
+    """The mean log loss on each fold by a fit of the others; of a single fold, that of its own fit."""
+    total = 0.0
+    for fold in np.unique(folds):
+        mine = folds == fold
+        others = ~mine if not mine.all() else mine
+        slopes, bias = _logistic(features[others], target[others], pull=pull)
+        odds = features[mine] @ slopes + bias
+        total += float((np.logaddexp(0.0, odds) - target[mine] * odds).sum())
+    return total / len(target)
 
 
 def _logistic(
-    scaled: NDArray[np.float64], target: NDArray[np.float64], *, towards: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Weights and, last, the bias."""
-    design = np.hstack([scaled, np.ones((len(scaled), 1))])
-    goal = np.append(towards, 0.0)
-    ridge = np.diag(np.append(np.full(scaled.shape[1], _PULL), 1e-6))
-    weights = goal * 0.5
+    features: NDArray[np.float64], target: NDArray[np.float64], *, pull: float
+) -> tuple[NDArray[np.float64], float]:
+    """Weights and bias, by Newton's method on features of one spread."""
+    spread, middle = features.std(axis=0) + 1e-6, features.mean(axis=0)
+    design = np.hstack([(features - middle) / spread, np.ones((len(features), 1))])
+    ridge = np.diag(np.append(np.full(features.shape[1], pull), 1e-6))
+    weights = np.zeros(design.shape[1])
     for _ in range(_STEPS):
-        chances = 1 / (1 + np.exp(-(design @ weights)))
-        slope = design.T @ (chances - target) + ridge @ (weights - goal)
+        chances = _chances(design @ weights)
+        slope = design.T @ (chances - target) + ridge @ weights
         curve = design.T @ (design * (chances * (1 - chances) + 1e-9)[:, None]) + ridge
         weights = weights - np.linalg.solve(curve, slope)
-    return weights
+    slopes = weights[:-1] / spread
+    return slopes, float(weights[-1] - slopes @ middle)
+
+
+def _chances(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    chances: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
+    return chances

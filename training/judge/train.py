@@ -22,7 +22,7 @@ from training.judge.network import Reader, from_minilm
 STATE = "state.pt"
 _SMOOTHED = 0.02
 _POOL = 24  # groups that are sorted by length before they are batched
-_NEW = ("head", "hint")  # begin from nothing, so they learn faster
+_NEW = ("head", "hint", "weigh")  # begin from nothing, so they learn faster
 Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 
@@ -61,7 +61,7 @@ def run(config: JudgeRun, mixture: Mixture, *, progress: bool = True) -> Reader:
 def start(config: JudgeRun) -> tuple[Reader, Tokenizer]:
     """The untrained reader and its tokenizer."""
     folder = Path(find(None).location)
-    reader = from_minilm(folder / WEIGHTS, apart=config.apart)
+    reader = from_minilm(folder / WEIGHTS)
     reader.freeze(config.frozen)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
@@ -87,7 +87,7 @@ def check(reader: Reader, watched: Sequence[tuple[str, Row, list[bool]]]) -> dic
     with torch.inference_mode():
         for origin, row, told in watched:
             ids, positions, segments, wanted, labels = _tensors([(row, told)])
-            logits = reader(ids, positions, segments, wanted)
+            logits, _ = reader(ids, positions, segments, wanted)
             total += functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum").item()
             count += labels.numel()
             said = (logits[0] > 0).tolist()
@@ -104,7 +104,7 @@ def _step(reader: Reader, optimiser: torch.optim.Optimizer, batch: Batch, config
     stage, number = config.at(step)
     for part, highest in zip(optimiser.param_groups, (stage.learning_rate, config.head_learning_rate), strict=True):
         part["lr"] = highest * stage.rate(number)
-    logits = reader(ids, positions, segments, wanted)
+    logits, _ = reader(ids, positions, segments, wanted)
     real = labels >= 0
     targets = labels.clamp(min=0) * (1 - 2 * _SMOOTHED) + _SMOOTHED
     loss = functional.binary_cross_entropy_with_logits(logits[real], targets[real])
