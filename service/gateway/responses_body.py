@@ -110,7 +110,8 @@ class TextBody(Body):
     """How the text is to be written."""
 
     format: TextFormat | None = honoured(
-        "passed on for drafts and rewrites; a revision that no longer fits the schema is rejected"
+        "passed on for drafts and rewrites; a draft that does not fit is mended or asked for once more, a revision "
+        "that does not is rejected, and an answer that still does not is left to the policy (`schema_unmet`)"
     )
 
     @model_validator(mode="before")
