@@ -140,7 +140,9 @@ class ResponseStreamOptions(Body):
 class ResponsesBody(Body):
     """Responses as OpenAI documents them; `clinalign` holds what POST /chat knows besides."""
 
-    model: str | None = honoured("the served model's id, `default` or `clinalign`; another is a 404", max_length=256)
+    model: str | None = honoured(
+        "the served model's id, `default` or `clinalign`, or nothing; another is a 404", max_length=256
+    )
     input: Items = honoured("a text, or messages, function calls and their outputs; other items are refused", ...)
     instructions: str | None = honoured("go before the conversation")
     max_output_tokens: int | None = passed_on(
