@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from service.domain.completion import Ask, Completion
+from service.domain.completion import Ask, Completion, Usage
 from service.domain.deadline import Deadline
 from service.domain.errors import EngineTimeout
 from service.pipeline.ports import Abilities
@@ -46,7 +46,9 @@ class FakeEngine:
             async with asyncio.timeout(deadline.remaining()):
                 completion = await self._play(ask)
         except TimeoutError as error:
-            raise EngineTimeout("the deadline passed while the fake engine worked") from error
+            late = EngineTimeout("the deadline passed while the fake engine worked")
+            late.spent = Usage(incomplete_calls=1)
+            raise late from error
         except asyncio.CancelledError:
             self.cancelled += 1
             raise

@@ -50,9 +50,13 @@ class Ended:
 
 @dataclass(slots=True)
 class Watched:
-    """What vLLM said: the most requests at once while clients were there, and those left some seconds after."""
+    """What vLLM said: the most requests at once while clients were there, and those left some seconds after.
+
+    Clients left within `within_s` of their asking.
+    """
 
     requests: int = 0
+    within_s: float = 0.0
     cancelled: int = 0
     most: float = 0.0
     after: dict[float, float] = field(default_factory=dict)
@@ -104,7 +108,7 @@ async def deadlines_pass(*, count: int, within_ms: int = 2600, seed: int = 7) ->
 
 async def against(upstream: str, *, count: int, within_s: float, seed: int = 7) -> Watched:
     """Clients that leave, in front of a server that is there, by its own metrics."""
-    found, chance = Watched(requests=count), random.Random(seed)
+    found, chance = Watched(requests=count, within_s=within_s), random.Random(seed)
     async with gateway("--upstream", upstream, environment=_SMALL) as running, _client() as client:
 
         async def look() -> float:

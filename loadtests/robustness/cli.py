@@ -44,7 +44,8 @@ def prove_cancel(
     if upstream is not None:
         watched = asyncio.run(cancel.against(upstream, count=requests, within_s=within_s))
         _tell(sections.cancel_vllm(watched), watched, page=page, as_json=as_json)
-        return
+        # Where nothing was seen to run, nothing was seen to end.
+        raise typer.Exit(int(not watched.most or bool(watched.after[max(watched.after)])))
     left, late, stall_s = asyncio.run(_cancelled(requests))
     figures = {"clients_left": cancel.tally(left), "deadlines": cancel.tally(late), "stall_s": stall_s}
     _tell(sections.cancel(left, late, stall_s=stall_s), figures, page=page, as_json=as_json)

@@ -82,9 +82,9 @@ def cancel_vllm(found: Watched) -> str:
     rows = [{"after": f"{after:g} s", "running + waiting": f"{found.after[after]:g}"} for after in (0.0, *LOOKS_S)]
     head = f"""## Cancelled against vLLM itself
 
-`clinalign load cancel --upstream URL --requests {found.requests}`, URL being that of `make vllm` (vLLM's CPU build with
-the demonstration checkpoint). What vLLM runs is read from its `/metrics`: it notices a client that left at its next
-step, and its gauges lag behind, so the looks are after 1, 2 and 5 s.
+`clinalign load cancel --upstream URL --requests {found.requests} --within-s {found.within_s:g}`, URL being that of
+`make vllm` (vLLM's CPU build with the demonstration checkpoint). What vLLM runs is read from its `/metrics`: it notices
+a client that left at its next step, and its gauges lag behind, so the looks are after 1, 2 and 5 s.
 
 {found.cancelled} of {found.requests} requests were left by their clients before the reply was whole; at most
 {found.most:g} calls ran or waited in vLLM at once meanwhile.

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     RED_FLAG_CONTRADICTED = "red_flag_contradicted"
     INSTRUCTIONS_DISCLOSED = "instructions_disclosed"
     DOES_NOT_FIT = "does_not_fit"
+    SCHEMA_UNMET = "schema_unmet"
     INTERNAL = "internal"
 
 

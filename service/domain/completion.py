@@ -16,17 +16,23 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one or several model calls."""
+    """Tokens of one or several model calls.
+
+    `incomplete_calls` are those whose server did not tell them to the end: they were cut by a deadline, broke off, or
+    the server tells none. What it had told of them is counted.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    incomplete_calls: int = 0
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.cached_tokens + other.cached_tokens,
+            self.incomplete_calls + other.incomplete_calls,
         )
 
     @property

@@ -29,6 +29,7 @@ Messages say what was wrong, where and what to do. They never carry a patient's 
 from typing import Any
 
 from service.domain.assessment import Danger
+from service.domain.completion import Usage
 
 
 class GatewayError(Exception):
@@ -116,7 +117,12 @@ class SettingsError(GatewayError):
 
 
 class EngineError(GatewayError):
-    """The model's server failed. The pipeline answers it with the tenant's failure policy."""
+    """The model's server failed. The pipeline answers it with the tenant's failure policy.
+
+    `spent` is what is known of the tokens that the call had cost by then.
+    """
+
+    spent: Usage = Usage()
 
 
 class EngineUnavailable(EngineError):

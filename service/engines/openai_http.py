@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from service.domain.completion import Ask, Completion
+from service.domain.completion import Ask, Completion, Usage
 from service.domain.deadline import Deadline
 from service.domain.errors import EngineError, EngineRefused, EngineTimeout, EngineUnavailable
 from service.engines.breaker import Breaker
@@ -13,12 +13,12 @@ from service.engines.endpoint import Endpoint
 from service.engines.probe import QUESTION, probe, served
 from service.engines.reply import Reply
 from service.engines.request import completion_body
-from service.engines.retry import Backoff, Busy
+from service.engines.retry import Backoff, Busy, TryAgain
 from service.engines.tokenize import TokenCounter
 from service.pipeline.ports import Abilities
 
-# What a server calls itself that keeps its prefix cache apart by `cache_salt`; others may refuse an unknown field.
-_SALTED = "vllm"
+# What a server calls itself that knows vLLM's own fields; others may refuse an unknown one.
+_VLLM = "vllm"
 # How long a server that failed several times may take to say one token before it is left alone.
 _WELL_S = 5.0
 
@@ -34,7 +34,7 @@ class OpenAIEngine:
         self._backoff = backoff or Backoff(retries=endpoint.max_retries)
         self._room = asyncio.Semaphore(endpoint.max_concurrency)
         self._model = endpoint.model
-        self._salted = False
+        self._is_vllm = False
         self._abilities: Abilities | None = None
 
     @property
@@ -61,7 +61,7 @@ class OpenAIEngine:
         async with _within(deadline):
             listed = await self._backoff.run(lambda: served(self._connection, self._endpoint), deadline=deadline)
             self._model = listed.id
-            self._salted = listed.owned_by == _SALTED
+            self._is_vllm = listed.owned_by == _VLLM
             self._tokens.forget()
 
             async def patiently(ask: Ask) -> Completion:
@@ -82,13 +82,18 @@ class OpenAIEngine:
             EngineGarbled: the answer broke off or cannot be read.
 
         """
+        broken: list[Reply] = []
 
         async def attempt() -> Completion:
             async with self._room, self._breaker.guard(self._is_well):
-                return await self._exchange(ask, on_text)
+                return await self._exchange(ask, on_text, broken=broken)
 
-        async with _within(deadline):
-            return await self._backoff.run(attempt, deadline=deadline)
+        try:
+            async with _within(deadline):
+                return await self._backoff.run(attempt, deadline=deadline)
+        except EngineError as error:
+            error.spent = sum((reply.spent for reply in broken), Usage())
+            raise
 
     async def count_tokens(self, text: str, *, deadline: Deadline) -> int | None:
         """Tokens of the text by the server's own tokenizer; None where it offers none.
@@ -115,14 +120,24 @@ class OpenAIEngine:
             return False
         return True
 
-    async def _exchange(self, ask: Ask, on_text: Callable[[str], None] | None = None) -> Completion:
+    async def _exchange(
+        self, ask: Ask, on_text: Callable[[str], None] | None = None, *, broken: list[Reply] | None = None
+    ) -> Completion:
+        """One call. A reply that may have begun and does not end is put among the `broken`, however it is cut."""
         endpoint = self._endpoint
         body = completion_body(
-            ask, model=self._model, extra=endpoint.extra_body, salted=self._salted, thinks=endpoint.reasoning
+            ask, model=self._model, extra=endpoint.extra_body, vllm=self._is_vllm, thinks=endpoint.reasoning
         )
         reply = Reply(on_text)
-        await self._connection.stream(f"{self._endpoint.api}/chat/completions", body, take=reply.take)
-        return reply.completion()
+        try:
+            await self._connection.stream(f"{self._endpoint.api}/chat/completions", body, take=reply.take)
+            return reply.completion()
+        except (EngineRefused, TryAgain):  # it was never begun
+            raise
+        except (EngineError, asyncio.CancelledError):
+            if broken is not None:
+                broken.append(reply)
+            raise
 
 
 @asynccontextmanager

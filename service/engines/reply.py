@@ -24,7 +24,7 @@ class Reply:
         self._pieces: list[str] = []
         self._calls: dict[int, ToolCall] = {}
         self._finish_reason: str | None = None
-        self._usage = Usage()
+        self._usage: Usage | None = None
         self._first_token: tuple[TokenProbability, ...] = ()
 
     def take(self, data: str) -> bool:
@@ -48,6 +48,11 @@ class Reply:
                 self._take_choice(choice)
         return False
 
+    @property
+    def spent(self) -> Usage:
+        """The tokens of a call that ends before its reply does, as far as its server has told them."""
+        return (self._usage or Usage()) + Usage(incomplete_calls=1)
+
     def completion(self) -> Completion:
         """All that came.
 
@@ -60,7 +65,7 @@ class Reply:
         return Completion(
             text="".join(self._pieces),
             finish_reason=self._finish_reason,
-            usage=self._usage,
+            usage=self.spent if self._usage is None else self._usage,
             tool_calls=tuple(call for _, call in sorted(self._calls.items())),
             first_token=self._first_token,
         )

@@ -14,25 +14,26 @@ _TOOL_CHOICES = frozenset({"auto", "none", "required"})
 
 
 def completion_body(
-    ask: Ask, *, model: str, extra: Mapping[str, Json], salted: bool = False, thinks: bool = False
+    ask: Ask, *, model: str, extra: Mapping[str, Json], vllm: bool = False, thinks: bool = False
 ) -> bytes:
-    """The JSON to send; `extra` gives way to every field that the ask sets. `salted` servers take a `cache_salt`.
+    """The JSON to send; `extra` gives way to every field that the ask sets.
 
-    What `thinks` is told how long, if the ask says so.
+    vLLM keeps its prefix cache apart by `cache_salt`, and tells its tokens with every chunk, so that they are known of
+    a call that is cut. What `thinks` is told how long, if the ask says so.
     """
     body: dict[str, object] = {
         **extra,
         "model": model,
         "messages": [_message(message) for message in ask.prompt.messages],
         "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream_options": {"include_usage": True, **({"continuous_usage_stats": True} if vllm else {})},
         **_sampling(ask.sampling),
         **_shape(ask.prompt.shape),
         **(_reasoning(ask.sampling.reasoning_effort, extra) if thinks else {}),
     }
     if ask.top_probabilities > 0:
         body |= {"logprobs": True, "top_logprobs": min(ask.top_probabilities, MAX_TOP_LOGPROBS)}
-    if salted and ask.cache_salt:
+    if vllm and ask.cache_salt:
         body["cache_salt"] = ask.cache_salt
     return orjson.dumps(body)
 

@@ -61,7 +61,7 @@ async def respond(request: Request) -> Response:
     return await answer_items(request)
 
 
-@plain.get("/models", **documented(ModelsReply))
+@plain.get("/models", **documented(ModelsReply, parameters=(_QUERY,)))
 async def models(request: Request) -> Response:
     """The one model that answers here."""
     _check_version(request)

@@ -48,6 +48,8 @@ def documented(
     if stream:
         ok["content"] = {"text/event-stream": {"schema": _EVENT}}
     said: dict[str, Any] = {"responses": {200: ok, "4XX": {"model": ErrorReply}, "5XX": {"model": ErrorReply}}}
+    if parameters:
+        said["openapi_extra"] = {"parameters": [*parameters]}
     if bodies:
         _bodies.update({body.__name__: body for body in bodies})
         refs = [{"$ref": _REF.format(model=body.__name__)} for body in bodies]

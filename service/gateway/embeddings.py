@@ -46,7 +46,9 @@ class EmbeddingsBody(Body):
     """Embeddings as OpenAI documents them. `dimensions` may say what the encoder gives, and nothing else."""
 
     input: Inputs = honoured(f"up to {MAX_INPUTS} texts; tokens are refused, and a text that is too long", ...)
-    model: str | None = honoured("the encoder's name, `default` or `clinalign`; another is a 404", max_length=256)
+    model: str | None = honoured(
+        "the encoder's name, `default` or `clinalign`, or nothing; another is a 404", max_length=256
+    )
     encoding_format: Literal["float", "base64"] | None = honoured("numbers, or little-endian 32-bit floats in base64")
     dimensions: int | None = honoured("the encoder's own number; any other is refused")
     user: str | None = taken("nothing is written down of an embedding")

@@ -113,7 +113,8 @@ class CompletionBody(SamplingBody):
     tool_choice: ToolChoice = passed_on("of the draft; verdicts and revisions call nothing")
     parallel_tool_calls: bool | None = honoured("false gives the first call alone")
     response_format: ResponseFormat | None = honoured(
-        "passed on for drafts and rewrites; a revision that no longer fits the schema is rejected"
+        "passed on for drafts and rewrites; a draft that does not fit is mended or asked for once more, a revision "
+        "that does not is rejected, and an answer that still does not is left to the policy (`schema_unmet`)"
     )
     safety_identifier: str | None = honoured("as `user`, and before it")
     prompt_cache_key: str | None = taken("the engine's prefix cache goes by the prompt's own beginning")

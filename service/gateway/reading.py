@@ -16,6 +16,8 @@ MAX_DEPTH = 64
 _TOO_DEEP = f"the body is nested deeper than {MAX_DEPTH} levels"
 # Names of fields that may be repeated in a message; anything else could be a person's words.
 _NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+# How pydantic calls a field that the path before it has named already.
+_SUBJECT = re.compile(r"^[A-Z][a-z]+ should")
 _SAID = {"missing": "is missing", "extra_forbidden": "is not a field that is known here"}
 
 Path = tuple[str | int, ...]
@@ -125,7 +127,7 @@ def _invalid(found: Sequence[ErrorDetails]) -> InvalidRequest:
     path = [step for step in first["loc"] if not str(step).startswith("<")]  # tags of a union are no part of the body
     at = written(path) + str(first.get("ctx", {}).get("at", ""))
     at = at.removeprefix(".")
-    said = _SAID.get(first["type"]) or first["msg"].replace("Input should", "should", 1)
+    said = _SAID.get(first["type"]) or _SUBJECT.sub("should", first["msg"], count=1)
     if first["type"] == "extra_forbidden" and path and (hint := HINTS.get(str(path[-1]))):
         said = f"{said}: {hint}"
     others = f" (and {len(found) - 1} more)" if len(found) > 1 else ""

@@ -99,12 +99,17 @@ class ScoreReply(TypedDict):
 
 
 class TokensReply(TypedDict):
-    """Tokens of one or several model calls."""
+    """Tokens of one or several model calls.
+
+    `incomplete_calls` were cut by a deadline or broke off before their server had told all of their tokens: what it had
+    told is counted, and no more is known.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     cached_tokens: int
+    incomplete_calls: int
 
 
 class UsageReply(TokensReply):
@@ -200,6 +205,7 @@ def _tokens(usage: Usage) -> TokensReply:
         "completion_tokens": usage.completion_tokens,
         "total_tokens": usage.total_tokens,
         "cached_tokens": usage.cached_tokens,
+        "incomplete_calls": usage.incomplete_calls,
     }
 
 

@@ -110,7 +110,8 @@ class TextBody(Body):
     """How the text is to be written."""
 
     format: TextFormat | None = honoured(
-        "passed on for drafts and rewrites; a revision that no longer fits the schema is rejected"
+        "passed on for drafts and rewrites; a draft that does not fit is mended or asked for once more, a revision "
+        "that does not is rejected, and an answer that still does not is left to the policy (`schema_unmet`)"
     )
 
     @model_validator(mode="before")
@@ -139,7 +140,9 @@ class ResponseStreamOptions(Body):
 class ResponsesBody(Body):
     """Responses as OpenAI documents them; `clinalign` holds what POST /chat knows besides."""
 
-    model: str | None = honoured("the served model's id, `default` or `clinalign`; another is a 404", max_length=256)
+    model: str | None = honoured(
+        "the served model's id, `default` or `clinalign`, or nothing; another is a 404", max_length=256
+    )
     input: Items = honoured("a text, or messages, function calls and their outputs; other items are refused", ...)
     instructions: str | None = honoured("go before the conversation")
     max_output_tokens: int | None = passed_on(

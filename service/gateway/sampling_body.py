@@ -46,7 +46,8 @@ class SamplingBody(Body):
     """`clinalign` holds what POST /chat knows besides."""
 
     model: str | None = honoured(
-        "the served model's id, `default` or `clinalign`; another is a 404. On Azure's paths the deployment says it",
+        "the served model's id, `default` or `clinalign`, or nothing; another is a 404. On Azure's paths it is the "
+        "deployment",
         max_length=256,
     )
     temperature: float | None = passed_on("of the draft; verdicts and revisions are always read at 0", ge=0, le=2)

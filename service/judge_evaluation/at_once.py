@@ -37,7 +37,7 @@ class AtOnceJudge:
         try:
             ask = Ask(Prompt(asked, shape), sampling, cache_salt=assessment.enquiry.tenant.cache_salt)
             completion = await self.engine.complete(ask, deadline=assessment.enquiry.deadline)
-        except EngineError:
-            return tuple(Verdict(criterion, Presence(None)) for criterion in criteria), Usage()
+        except EngineError as error:
+            return tuple(Verdict(criterion, Presence(None)) for criterion in criteria), error.spent
         found = words.read(completion.text, count)
         return tuple(Verdict(c, presence) for c, presence in zip(criteria, found, strict=True)), completion.usage

@@ -78,8 +78,8 @@ class ModelJudge:
         try:
             ask = self._ask(prefix, criterion, assessment.enquiry)
             completion = await self.engine.complete(ask, deadline=assessment.enquiry.deadline)
-        except EngineError:
-            return Presence(None), Usage()
+        except EngineError as error:
+            return Presence(None), error.spent
         if not self.engine.abilities.probabilities:
             return words.read_json(completion.text), completion.usage
         if any(not math.isfinite(t.probability) for t in completion.first_token):

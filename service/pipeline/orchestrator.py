@@ -13,11 +13,12 @@ from service.domain.conversation import Role
 from service.domain.enquiry import Enquiry
 from service.domain.errors import EngineError, EngineTimeout, EngineUnavailable, InvalidRequest, StoreError
 from service.observability.logs import failed
-from service.pipeline import chore, draft, fit, release, retrieve, rubric, scenario
+from service.pipeline import chore, draft, fit, release, repair, retrieve, rubric, scenario
 from service.pipeline.disclosure import discloses
 from service.pipeline.judges import Judges
 from service.pipeline.ports import Abilities, Engine, Hits, Judge, Principles
 from service.pipeline.rounds import Rounds
+from service.pipeline.schema import breaks
 from service.pipeline.screen import Screen, language_spoken
 from service.pipeline.watching import Unwatched, Watcher
 from service.pipeline.work import Limits, Work
@@ -30,6 +31,8 @@ __all__ = ["UNREACHED", "Limits", "Orchestrator", "Unwatched", "Watcher"]
 
 # How many turns of the user tell what the latest is about.
 _RECENT = 4
+# A call ends itself at the deadline, and tells what it had cost; this is for whatever does not.
+_BACKSTOP_S = 0.25
 # What is said of an engine that has not been reached.
 UNREACHED = Abilities(model="unreached", context_tokens=0, probabilities=False, json_schema=False, cached_tokens=False)
 
@@ -78,7 +81,7 @@ class Orchestrator:
                     work.assessment, engine=self.engine, max_tokens=self.limits.draft_tokens, on_text=show
                 )
             work.spend("draft", usage)
-            return candidate
+            return await self._repaired(work, candidate) if breaks(enquiry.shape, candidate) else candidate
 
         return await self._run(enquiry, make, follow)
 
@@ -107,7 +110,7 @@ class Orchestrator:
         work.timings_ms["screen"] = (time.perf_counter() - began) * 1000
         trouble: Reason | None = None
         try:
-            async with asyncio.timeout(enquiry.deadline.remaining()):
+            async with asyncio.timeout(enquiry.deadline.remaining() + _BACKSTOP_S):
                 trouble = await self._work(work, make, follow)
         except (TimeoutError, EngineTimeout):
             trouble = Reason.DEADLINE
@@ -125,6 +128,8 @@ class Orchestrator:
         except Exception as error:  # noqa: BLE001 - whatever broke, the duty and the tenant's policy hold; the log has it
             failed(error, id=enquiry.id)
             trouble = Reason.INTERNAL
+        if work.best is not None and breaks(enquiry.shape, work.best.candidate):
+            trouble = Reason.SCHEMA_UNMET
         work.timings_ms["total"] = (time.perf_counter() - began) * 1000
         return self._finished(work, trouble)
 
@@ -143,12 +148,29 @@ class Orchestrator:
         await Rounds(self.engine, self.judges, self.limits).run(work, candidate, follow)
         return None
 
+    async def _repaired(self, work: Work, candidate: Candidate) -> Candidate:
+        """The draft once more, as the JSON that it should have been; one that stays as it was does not leave."""
+        try:
+            with work.timed("draft"):
+                done = await repair.repair(
+                    work.assessment, candidate, engine=self.engine, max_tokens=self.limits.draft_tokens
+                )
+        except EngineTimeout:
+            raise
+        except EngineError:
+            return candidate
+        if done.usage is not None:
+            work.spend("draft", done.usage)
+        return done.candidate
+
     async def _chore(self, work: Work, follow: Watcher) -> Reason | None:
         follow.stage("chore")
         with work.timed("chore"):
             work.assessment = await self._fitted(work.assessment)
             done, usage = await chore.do(work.assessment, engine=self.engine)
         work.spend("chore", usage)
+        if breaks(work.assessment.enquiry.shape, done):
+            return Reason.SCHEMA_UNMET
         work.chore = done if done.body else None
         return None if done.body else Reason.EMPTY_DRAFT
 

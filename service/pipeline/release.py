@@ -52,7 +52,8 @@ def release(assessment: Assessment, best: Judged | None, *, trouble: Reason | No
     line = assessment.enquiry.tenant.release_line
     if best is None or not all(_was_judged(verdicts) for verdicts in best.by_judge):
         return _without(assessment, trouble or Reason.JUDGE_FAILED)
-    if all(passes(verdicts, line=line) for verdicts in best.by_judge):
+    whole = trouble is not Reason.SCHEMA_UNMET  # JSON that is not what was asked for is no answer, however sound
+    if whole and all(passes(verdicts, line=line) for verdicts in best.by_judge):
         return _with(assessment, best, outcome=Outcome.RELEASED, reason=None)
     if not all(_upholds_duty(verdicts, duty_id=duty_id) for verdicts in best.by_judge):
         return _safe(assessment, Reason.RED_FLAG_CONTRADICTED)

@@ -70,6 +70,8 @@ class Rounds:
             judged, usage = await self.judges.judge(work.assessment, candidate, round_=round_)
         for stage, spent in usage.items():
             work.spend(stage, spent)
+        if not work.asked.deadline.remaining() and any(_has_unknown(verdicts) for verdicts in judged.by_judge):
+            raise EngineTimeout("the deadline passed while the answer was judged")
         return judged
 
     async def _round(self, work: Work, this: _Round, follow: Watcher) -> Revision:
@@ -102,6 +104,10 @@ class Rounds:
             engine=self.engine,
             max_tokens=self.limits.edits_tokens if edits else self.limits.draft_tokens,
         )
+
+
+def _has_unknown(verdicts: tuple[Verdict, ...]) -> bool:
+    return any(v.finding is Finding.UNKNOWN for v in verdicts)
 
 
 def targets_of(verdicts: tuple[Verdict, ...], *, line: int) -> tuple[Verdict, ...]:

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import jsonschema_rs
 
+from service.domain.answer import Candidate
 from service.domain.enquiry import Shape
 
 
@@ -14,6 +15,12 @@ def fits(shape: Shape, text: str) -> bool:
         return False
     validator = None if shape.schema is None else _validator(shape.schema)
     return validator is None or validator.is_valid(json.loads(text))
+
+
+def breaks(shape: Shape, candidate: Candidate) -> bool:
+    """Whether JSON was asked for and this is none of it. One that says it was cut for its length is what it says."""
+    whole = candidate.finish_reason != "length" and not candidate.tool_calls
+    return shape.structured and whole and bool(candidate.body) and not fits(shape, candidate.body)
 
 
 @lru_cache(maxsize=32)

@@ -9,6 +9,7 @@ from service.domain.answer import Candidate, Judged, Revision
 from service.domain.assessment import Assessment
 from service.domain.completion import Usage
 from service.domain.enquiry import Enquiry
+from service.domain.errors import EngineError
 from service.pipeline import retrieve
 
 
@@ -45,10 +46,14 @@ class Work:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the time inside the context to the stage's."""
+        """Add the time inside the context to the stage's, and what a call that failed there had cost."""
         began = time.perf_counter()
         try:
             yield
+        except EngineError as error:
+            if error.spent != Usage():
+                self.spend(stage, error.spent)
+            raise
         finally:
             spent = (time.perf_counter() - began) * 1000
             self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent

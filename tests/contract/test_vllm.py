@@ -14,7 +14,7 @@ from service.domain.completion import Ask, Completion, Prompt
 from service.domain.conversation import Conversation, Message, Role
 from service.domain.deadline import Deadline
 from service.domain.enquiry import Audience, Sampling, Shape
-from service.domain.errors import EngineRefused
+from service.domain.errors import EngineRefused, EngineTimeout
 from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
 from service.prompts import edits, verdict
@@ -168,6 +168,19 @@ async def test_cancelled_calls_stop_running_in_vllm(url: str) -> None:
     async with asyncio.timeout(10):  # vLLM notices at its next step, and its metrics lag behind
         while await _running(url):
             await asyncio.sleep(0.1)
+
+
+async def test_a_call_that_its_deadline_cuts_tells_what_it_had_cost_by_then(url: str) -> None:
+    engine = OpenAIEngine(Endpoint(base_url=url, extra_body={"ignore_eos": True}))
+    await engine.start(Deadline.after(SOON))
+    endless = Ask(Prompt((Message(Role.USER, QUESTION),)), Sampling(max_tokens=1900))
+    with pytest.raises(EngineTimeout) as cut:
+        await engine.complete(endless, deadline=Deadline.after(2.0))
+    await engine.aclose()
+    spent = cut.value.spent
+    assert spent.prompt_tokens > 0
+    assert 0 < spent.completion_tokens < 1900
+    assert spent.incomplete_calls == 1
 
 
 async def test_a_prompt_beyond_the_context_is_refused_with_a_400_and_without_its_words(engine: OpenAIEngine) -> None:

@@ -61,3 +61,5 @@ async def test_the_path_and_its_api_version_are_described() -> None:
         ("x-clinalign-purpose", "header", False),
         ("Idempotency-Key", "header", False),
     ]
+    (listing,) = paths["/openai/models"]["get"]["parameters"]
+    assert (listing["name"], listing["in"], listing["required"]) == ("api-version", "query", True)

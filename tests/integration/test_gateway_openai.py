@@ -238,6 +238,26 @@ async def test_errors_are_the_clients_own_classes() -> None:
     assert unknown.value.code == "model_not_found"
 
 
+# docs/decisions/the-model-may-be-left-out.md
+UNNAMED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "chat completions": ("/v1/chat/completions", COUGH, "fake"),
+    "responses": ("/v1/responses", {"input": "A cough."}, "fake"),
+    "completions": ("/v1/completions", {"prompt": "A cough."}, "fake"),
+    "embeddings": ("/v1/embeddings", {"input": "A cough."}, "tiny"),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "served"), UNNAMED.values(), ids=UNNAMED.keys())
+async def test_who_names_no_model_gets_the_one_that_answers_and_who_names_another_a_404(
+    path: str, body: dict[str, Any], served: str
+) -> None:
+    async with client_of(FakeDesk()) as client:
+        replies = [await client.post(path, json={**body, **named}) for named in ({}, {"model": "default"})]
+        other = await client.post(path, json={**body, "model": "gpt-4o"})
+    assert [(reply.status_code, reply.json()["model"]) for reply in replies] == [(200, served)] * 2
+    assert (other.status_code, other.json()["error"]["code"]) == (404, "model_not_found")
+
+
 async def test_an_error_in_mid_stream_is_raised_by_the_client() -> None:
     class Wrecked:
         async def record(self, entry: Any) -> None:

@@ -69,6 +69,30 @@ async def test_a_request_that_is_refused_with_or_without_its_schema_is_the_tenan
     assert (reply.status_code, reply.json()["clinalign"]["outcome_reason"]) == (200, "engine_failed")
 
 
+ADVICE = {"type": "object", "properties": {"advice": {"type": "string"}}, "required": ["advice"]}
+ADVISED = '{"advice":"Rest."}'
+IN_CHAT = {**COUGH, "response_format": {"type": "json_schema", "json_schema": {"name": "advice", "schema": ADVICE}}}
+IN_ITEMS = {
+    "input": "A cough.",
+    "text": {"format": {"type": "json_schema", "name": "advice", "schema": ADVICE}},
+}
+
+
+@pytest.mark.parametrize("again", [ADVISED, "Sorry."], ids=["mended", "prose once more"])
+async def test_json_that_breaks_the_schema_asked_for_never_leaves_as_if_it_were_fine(again: str) -> None:
+    mended = again == ADVISED
+    outcome = ("released", None) if mended else ("safe_message", "schema_unmet")
+    async with client_of(FakeDesk(plays("Rest.", revision=again))) as client:
+        plain = (await client.post("/v1/chat/completions", json=IN_CHAT)).json()
+        stream = events((await client.post("/v1/chat/completions", json={**IN_CHAT, "stream": True})).content)
+        items = (await client.post("/v1/responses", json=IN_ITEMS)).json()
+    proofs = [plain["clinalign"], stream[-2][1]["clinalign"], items["clinalign"]]
+    assert [(proof["outcome"], proof["outcome_reason"]) for proof in proofs] == [outcome] * 3
+    assert {proof["answer"] == ADVISED for proof in proofs} == {mended}
+    assert plain["choices"][0]["finish_reason"] == ("stop" if mended else "content_filter")
+    assert items["status"] == ("completed" if mended else "incomplete")
+
+
 WAYS = {
     "chat completions": ("/v1/chat/completions", COUGH),
     "completions": ("/v1/completions", {"prompt": "A cough."}),

@@ -58,6 +58,15 @@ async def test_an_unchanged_gateway_replays_every_answer_the_same(model: dict[st
     assert step(reply, "answer")["same"]
 
 
+async def test_json_that_stayed_behind_for_its_schema_stays_behind_when_it_is_replayed() -> None:
+    body = {**COUGH, "model": "fake", "response_format": {"type": "json_object"}}
+    async with client_of(desk(script=plays("Rest.", revision="Rest."))) as client:
+        first = (await asked(client, body, to="/v1/chat/completions"))["clinalign"]
+        reply = await replayed(client, first["id"], body)
+    assert first["outcome_reason"] == "schema_unmet"
+    assert (reply["same"], reply["differs"]) == (True, [])
+
+
 async def test_no_step_holds_words_of_the_conversation_or_the_answer() -> None:
     async with client_of(desk(script=plays(**REVISES))) as client:
         first = await asked(client, CHEST)

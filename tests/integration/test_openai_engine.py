@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from loadtests.simulated_vllm import Simulation
-from service.domain.completion import Ask, Prompt
+from service.domain.completion import Ask, Prompt, Usage
 from service.domain.conversation import Message, Role
 from service.domain.deadline import Deadline
 from service.domain.enquiry import Sampling, Shape
@@ -114,6 +114,31 @@ async def test_a_deadline_ends_the_call_upstream_too(play: Play) -> None:
             await engine.complete(ask(), deadline=Deadline.after(0.2))
         assert time.monotonic() - began < 1.0
         await server.until_idle(within_s=1.0)
+
+
+# What a call had cost by the time it was cut: what its server had told, and that there was one.
+CUT: dict[str, tuple[Play, Usage]] = {
+    "before the first byte": (hangs(), Usage(incomplete_calls=1)),
+    "nothing told yet": (hangs(after=[chunk("half")]), Usage(incomplete_calls=1)),
+    "told with each chunk": (hangs(after=[chunk("half") + usage(70, 4)]), Usage(70, 4, incomplete_calls=1)),
+    "dropped": (streams(chunk("half"), usage(70, 4), drop=True), Usage(70, 4, incomplete_calls=1)),
+    "refused": (answers(400, {"error": {"code": "x"}}), Usage()),
+    "never reached": (answers(503), Usage()),
+}
+
+
+@pytest.mark.parametrize(("play", "spent"), CUT.values(), ids=CUT.keys())
+async def test_an_error_tells_what_its_call_had_cost(play: Play, spent: Usage) -> None:
+    async with scripted(play, max_retries=0) as (_, engine):
+        with pytest.raises(EngineError) as cut:
+            await engine.complete(ask(), deadline=Deadline.after(0.3))
+    assert cut.value.spent == spent
+
+
+async def test_a_server_that_tells_no_tokens_leaves_a_call_incomplete() -> None:
+    async with scripted(streams(chunk("hi"), chunk(finish_reason="stop"), DONE)) as (_, engine):
+        completion = await engine.complete(ask(), deadline=Deadline.after(SOON))
+    assert completion.usage == Usage(incomplete_calls=1)
 
 
 async def test_a_call_that_waits_for_room_ends_at_its_deadline() -> None:

@@ -54,9 +54,11 @@ def test_probabilities_are_asked_for_up_to_the_twenty_that_servers_give() -> Non
 
 def test_a_cache_salt_goes_only_to_servers_that_take_one() -> None:
     ask = Ask(Prompt(HELLO), Sampling(), cache_salt="grains")
-    sent = {salted: json.loads(completion_body(ask, model="m", extra={}, salted=salted)) for salted in (True, False)}
+    sent = {vllm: json.loads(completion_body(ask, model="m", extra={}, vllm=vllm)) for vllm in (True, False)}
     assert (sent[True]["cache_salt"], sent[False].get("cache_salt")) == ("grains", None)
-    unsalted = completion_body(Ask(Prompt(HELLO), Sampling()), model="m", extra={}, salted=True)
+    assert sent[True]["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
+    assert sent[False]["stream_options"] == {"include_usage": True}
+    unsalted = completion_body(Ask(Prompt(HELLO), Sampling()), model="m", extra={}, vllm=True)
     assert "cache_salt" not in json.loads(unsalted)
 
 

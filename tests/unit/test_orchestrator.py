@@ -427,6 +427,33 @@ async def test_at_the_deadline_the_best_judged_candidate_goes_to_the_policy() ->
     assert (made.outcome, made.reason, made.text) == (Outcome.RELEASED_FLAGGED, Reason.DEADLINE, BAD)
 
 
+async def test_a_call_that_the_deadline_cuts_is_counted_beside_those_that_ended() -> None:
+    well, judged = model(), 0
+
+    async def play(ask: Ask) -> Completion:
+        nonlocal judged
+        judged += is_verdict(ask)
+        return await hang(ask) if judged == 4 else well(ask)
+
+    made = await answer(play, enquiry(seconds=0.3))
+    assert (made.outcome, made.reason) == (Outcome.SAFE_MESSAGE, Reason.DEADLINE)
+    assert made.usage == {"draft": Usage(100, 10, 50), "judge": Usage(360, 3, 300, incomplete_calls=1)}
+
+
+async def test_a_draft_and_a_revision_that_are_cut_are_told_as_incomplete() -> None:
+    well = model(draft=BAD)
+
+    async def play(ask: Ask) -> Completion:
+        revising = not is_verdict(ask) and ask.prompt.messages[-2].role is Role.ASSISTANT
+        return await hang(ask) if revising else well(ask)
+
+    drafting = await answer(hang, enquiry(seconds=0.1))
+    revising = await answer(play, enquiry(seconds=0.3))
+    assert drafting.usage == {"draft": Usage(incomplete_calls=1)}
+    assert revising.usage["revise"] == Usage(incomplete_calls=1)
+    assert revising.usage["judge"].incomplete_calls == 0
+
+
 async def test_cancelling_ends_every_call() -> None:
     engine = FakeEngine(hang)
     task = asyncio.create_task(orchestrator(engine).answer(enquiry()))

@@ -18,6 +18,7 @@ const REASONS = {
   red_flag_contradicted: "It spoke against the advice for a warning sign.",
   instructions_disclosed: "It recited the instructions that stand above the conversation.",
   does_not_fit: "The request does not fit the model: it is too long, or asks for a form that it cannot give.",
+  schema_unmet: "It is not the JSON that was asked for.",
   internal: "Something went wrong inside the gateway.",
 };
 
