@@ -15,13 +15,19 @@ class BadRun(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """`rows` is a file of synthesised rows; without it `dialogues` prompts are made by the generator.
+    """`rows` is a file of synthesised rows; without it the generator makes `tasks` of so many `dialogues`.
+
+    GRPO takes blocks of as many prompts as a batch holds, each of one kind, in the order of `tasks`; of generated tasks
+    only those with a prompt of at most `longest` letters. `sharp` points are for what must be exact.
 
     One row in `held_out_one_in` is for evaluation, by a digest of its id, whatever file it comes in.
     """
 
     rows: str = ""
     dialogues: int = 0
+    tasks: tuple[str, ...] = ("draft",)
+    longest: int = 100_000
+    sharp: float = 10.0
     held_out_one_in: int = 10
     limit: int = 0
 
@@ -42,7 +48,8 @@ class Reward:
 class Rollouts:
     """`samples` answers a prompt, of which SFT takes the best and DPO the best and the worst.
 
-    `url` is a server of the very base checkpoint; without one transformers writes them in this process.
+    `url` is a server of the very base checkpoint; without one transformers writes them in this process. With
+    `shared_prompts` GRPO computes each prompt once for all of its samples: in one process, on a CPU.
     """
 
     samples: int = 4
@@ -51,6 +58,7 @@ class Rollouts:
     batch: int = 8
     url: str = ""
     model: str = "default"
+    shared_prompts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,8 @@ def _section(kind: type[_Section], raw: dict[str, Any], name: str, path: Path) -
         if key not in known:
             raise BadRun(f"{path}: [{name}] {key} is not known")
         wanted = known[key]
-        if not isinstance(value, (int, float) if wanted is float else wanted) or isinstance(value, bool):
+        if wanted is tuple and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+            continue
+        if not isinstance(value, (int, float) if wanted is float else wanted) or isinstance(value, bool) is not (wanted is bool):
             raise BadRun(f"{path}: [{name}] {key} should be {wanted.__name__}")
-    return kind(**given)
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})

@@ -16,7 +16,9 @@ from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTr
 
 from training.align.config import AlignConfig, Lora, Stage
 from training.align.rollouts import Pair
-from training.align.rows import Row, as_columns
+from training.align.row import Row
+from training.align.rows import as_columns, woven
+from training.align.shared import SharedPrompts
 from training.reward.adapters import trl_form_reward, trl_reward
 from training.reward.scorer import Scorer
 
@@ -61,6 +63,10 @@ class ResumableDPO(WholeWeights, DPOTrainer):
 
 class ResumableGRPO(WholeWeights, GRPOTrainer):
     """GRPO and its kin."""
+
+
+class SharingGRPO(WholeWeights, SharedPrompts):
+    """The same, each prompt computed once for all of its samples."""
 
 
 def is_mixture(model: PreTrainedModel) -> bool:
@@ -115,9 +121,15 @@ def grpo(
     """By rubric reward, and the format's beside it. Samples whose judge failed are left out."""
     shape = _MIXTURE if is_mixture(model) else _DENSE
     weights = {"reward_weights": [1.0, config.reward.form_weight]}
-    return ResumableGRPO(
+    kinds = config.data.tasks
+    blocks = {"shuffle_dataset": len(kinds) == 1}
+    arguments = GRPOConfig(**{**shape, **weights, **blocks, **_common(config, stage)})
+    if len(kinds) > 1:
+        rows = woven(rows, block=arguments.generation_batch_size // arguments.num_generations, pattern=kinds)
+    trainer = SharingGRPO if config.rollouts.shared_prompts else ResumableGRPO
+    return trainer(
         model=model,
-        args=GRPOConfig(**{**shape, **weights, **_common(config, stage)}),
+        args=arguments,
         train_dataset=Dataset.from_dict(as_columns(rows)),
         reward_funcs=[trl_reward(scorer), trl_form_reward],
         processing_class=tokenizer,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from training.align.rows import Row
+from training.align.row import Row
 from training.journal import Journal
 from training.reward.scorer import Scorer
 from training.reward.shaping import form

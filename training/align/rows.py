@@ -1,38 +1,20 @@
-"""Rows to train on and to hold out: synthesised ones from a file, or prompts of the dialogue generator with rubrics."""
+"""Rows to train on and to hold out: synthesised ones from a file, or tasks of the dialogue generator with rubrics."""
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from service.domain.conversation import Message, Role
-from training.align.config import AlignConfig
+from training.align import tasks
+from training.align.config import AlignConfig, Data
+from training.align.row import Row
 from training.dialogues import library
-from training.dialogues.dialogue import Dialogue, Source
+from training.dialogues.dialogue import Source
 from training.dialogues.words import Split
 from training.healthbench.records import lines
 from training.reward.rubric import Rubric
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A prompt and its rubric. `wordings` are, by criterion, sentences known to do it: for generated prompts only."""
-
-    id: str
-    prompt: tuple[Message, ...]
-    rubric: Rubric
-    wordings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def turns(self) -> list[dict[str, str]]:
-        """The prompt as TRL takes it."""
-        return [{"role": turn.role.value, "content": turn.content} for turn in self.prompt]
-
-    def is_held_out(self, one_in: int) -> bool:
-        """Whether it is for evaluation: by its id alone, so that no file or order can change it."""
-        return int(hashlib.sha256(self.id.encode()).hexdigest(), 16) % one_in == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +34,7 @@ def load(config: AlignConfig) -> Rows:
 
     """
     data = config.data
-    found = _from_file(Path(data.rows)) if data.rows else _generated(config.seed, data.dialogues)
+    found = _from_file(Path(data.rows)) if data.rows else _generated(config.seed, data)
     listed = list(found)[: data.limit or None]
     return Rows(
         tuple(row for row in listed if not row.is_held_out(data.held_out_one_in)),
@@ -66,22 +48,32 @@ def _from_file(path: Path) -> Iterator[Row]:
         yield Row(str(row["extra_info"]["id"]), prompt, Rubric.from_json(row["rubrics"]))
 
 
-def _generated(seed: int, count: int) -> Iterator[Row]:
+def _generated(seed: int, data: Data) -> Iterator[Row]:
     everything = library.load()
     source = Source(everything, library.queries(), seed, Split.TRAIN, everything.trained)
-    for number in range(count):
-        dialogue = source.dialogue(number)
-        if not dialogue.setting.scene.fixed:
-            yield from _row(dialogue, f"{seed}/{number}")
+    for number in range(data.dialogues):
+        for row in tasks.of(source.dialogue(number), f"{seed}/{number}", sharp=data.sharp):
+            if row.kind in data.tasks and _letters(row) <= data.longest:
+                yield row
 
 
-def _row(dialogue: Dialogue, name: str) -> Iterator[Row]:
-    """Every criterion of the principles in the prompt; the texts are the store's, so words and rubric cannot differ."""
-    exemplars = {e.criterion.text: e for principle in dialogue.setting.guide for e in principle.exemplars}
-    criteria = [exemplar.criterion for exemplar in exemplars.values()]
-    if any(exemplar.wanted for exemplar in exemplars.values()):
-        wordings = {text: exemplar.does for text, exemplar in exemplars.items()}
-        yield Row(name, tuple(dialogue.setting.prompt), Rubric.of(criteria), wordings)
+def _letters(row: Row) -> int:
+    return sum(len(turn.content) for turn in row.prompt)
+
+
+def woven(rows: Sequence[Row], *, block: int, pattern: Sequence[str]) -> list[Row]:
+    """The rows in blocks of one kind, the kinds in the order of the pattern, for as long as all of them last.
+
+    A batch of one kind has no short prompt padded to a long one, and no word of reply that waits for an essay.
+    """
+    left = {kind: [row for row in rows if row.kind == kind] for kind in pattern}
+    found: list[Row] = []
+    while True:
+        for kind in pattern:
+            if len(left[kind]) < block:
+                return found
+            found += left[kind][:block]
+            del left[kind][:block]
 
 
 class WordingsJudge:
@@ -93,12 +85,12 @@ class WordingsJudge:
     name = "wordings"
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self._known = {_key(row.prompt): row.wordings for row in rows}
+        self._rows = {_key(row.prompt): row for row in rows}
 
     async def does(self, prompt: Sequence[Message], answer: str, criterion: str) -> bool | None:
         """None for a prompt or criterion that is not known."""
-        wordings = self._known.get(_key(prompt), {}).get(criterion)
-        return None if wordings is None else any(text in answer for text in wordings)
+        row = self._rows.get(_key(prompt))
+        return None if row is None else row.does(answer, criterion)
 
 
 def _key(prompt: Sequence[Message]) -> str:

@@ -32,7 +32,8 @@ from transformers import (
 from training.align import optimisers
 from training.align.config import AlignConfig, BadRun, Rollouts, Stage, read
 from training.align.rollouts import Pair, Writes, pairs, roll_out
-from training.align.rows import Row, Rows, WordingsJudge, load
+from training.align.row import Row
+from training.align.rows import Rows, WordingsJudge, load
 from training.journal import Journal
 from training.models import Endpoint, Model
 from training.reward.judges import ModelJudge

@@ -21,6 +21,11 @@ class Item:
     criterion: str
     points: float
 
+    @classmethod
+    def of(cls, criterion: Criterion) -> "Item":
+        """From one of the store's: what must not be done counts against the answer when it is."""
+        return cls(criterion.text, criterion.weight if criterion.polarity is Polarity.MUST else -criterion.weight)
+
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
@@ -63,8 +68,8 @@ class Rubric:
 
     @classmethod
     def of(cls, criteria: Iterable[Criterion]) -> "Rubric":
-        """From the store's criteria: what must not be done counts against the answer when it is."""
-        return cls(tuple(Item(c.text, c.weight if c.polarity is Polarity.MUST else -c.weight) for c in criteria))
+        """From the store's criteria."""
+        return cls(tuple(Item.of(criterion) for criterion in criteria))
 
 
 def row(prompt: Sequence[Mapping[str, str]], rubric: Rubric, *, extra: Mapping[str, Any]) -> dict[str, Any]:
