@@ -153,6 +153,31 @@ def point(
 
 
 @commands.command()
+def align(
+    run: Annotated[Path, typer.Argument(help="The run's TOML.", exists=True, dir_okay=False)], as_json: AsJson = False
+) -> None:
+    """The optimisers of a run alone: SFT, DPO, GRPO as its TOML says, from the last state where there is one."""
+    _need_torch("align")
+    from training.align import config, run as aligning  # noqa: PLC0415 - torch
+
+    _say({"checkpoint": str(aligning.run(config.read(run)))}, as_json=as_json)
+
+
+@commands.command("run")
+def run_all(
+    run: Annotated[Path, typer.Argument(help="The run's TOML.", exists=True, dir_okay=False)], as_json: AsJson = False
+) -> None:
+    """A whole run: synthesis, optimisers (in .venv-training), export, and the gate; again to go on."""
+    from training.align import config, whole  # noqa: PLC0415 - llama.cpp
+
+    try:
+        outcome = whole.run(config.read(run), run)
+    except (ValueError, whole.StepFailed) as error:
+        _refuse(error)
+    _say(outcome.as_dict(), as_json=as_json)
+
+
+@commands.command()
 def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses on the command line
     queries: Annotated[
         Path, typer.Argument(help="Unlabelled queries: .jsonl, .csv (also .gz) or .parquet.", exists=True)

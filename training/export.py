@@ -1,8 +1,6 @@
 """Export: a run's state in, a checkpoint folder out that transformers, vLLM and (by way of GGUF) llama.cpp load."""
 
-import hashlib
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +8,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from training import manifest, sft
+from training import manifest, provenance, sft
 from training.chatml import END, PAD, SPECIAL, TEMPLATE
-from training.dialogues.library import ROOT
 from training.run_config import RunConfig
 
 LARGEST_MB = 30
@@ -65,17 +62,8 @@ def _facts(config: RunConfig, *, steps: int, parameters: int, score: float) -> d
         "steps": steps,
         "tokens": _tokens(config, steps=steps),
         "held_out_score": score,
-        "git_revision": _revision(),
-        "data": {
-            folder: _digest_of(folder)
-            for folder in (
-                "training/exemplars",
-                "training/dialogues",
-                "principles_store/principles",
-                "principles_store/queries",
-                "service/prompts",
-            )
-        },
+        "git_revision": provenance.revision(),
+        "data": provenance.sources(),
     }
 
 
@@ -87,20 +75,6 @@ def _tokens(config: RunConfig, *, steps: int) -> int:
         if row["kind"] == "train" and row["step"] <= steps:  # after a resumption a line may count fewer steps
             passed[row["step"]] = max(row["tokens"], passed.get(row["step"], 0))
     return sum(passed.values())
-
-
-def _revision() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607 - git, from the path
-    return done.stdout.strip()
-
-
-def _digest_of(folder: str) -> str:
-    """One digest over a folder's sources, in order of their names."""
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / folder).rglob("*")):
-        if path.suffix in {".py", ".yaml"}:
-            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def _tokenizer_config(config: RunConfig) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """An alignment run as its TOML says it: one file, one seed; a key that is not known stops it."""
 
 import hashlib
+import json
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ class BadRun(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """`rows` is a file of synthesised rows; without it the generator makes `tasks` of so many `dialogues`.
+    """`rows` is a file of synthesised rows; beside it the generator makes `tasks` of so many `dialogues`.
 
     GRPO takes blocks of as many prompts as a batch holds, each of one kind, in the order of `tasks`; of generated tasks
     only those with a prompt of at most `longest` letters. `sharp` points are for what must be exact.
@@ -33,8 +34,29 @@ class Data:
 
 
 @dataclass(frozen=True, slots=True)
+class Synthesis:
+    """Rows made before training from a file of unlabelled `queries`, by a model at `url`; without one, a rehearsal."""
+
+    queries: str = ""
+    url: str = ""
+    model: str = "default"
+    samples: int = 4
+    limit: int = 0
+    concurrency: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """How many held-out dialogues of each group the result is held against its base on, and by which judge."""
+
+    dialogues: int = 60
+    seed: int = 11
+    judge: str = "training/checkpoints/clinalign-judge"
+
+
+@dataclass(frozen=True, slots=True)
 class Reward:
-    """Who gives the reward: a model by `url`, or, without one, the wordings that the generator knows."""
+    """Who gives the reward: the wordings that the generator knows, and where it knows none a model by `url`."""
 
     url: str = ""
     model: str = "default"
@@ -90,6 +112,8 @@ class AlignConfig:
     reward: Reward = field(default_factory=Reward)
     rollouts: Rollouts = field(default_factory=Rollouts)
     lora: Lora | None = None
+    synthesis: Synthesis | None = None
+    gate: Gate = field(default_factory=Gate)
     text: str = ""
 
     @property
@@ -99,8 +123,19 @@ class AlignConfig:
 
     @property
     def digest(self) -> str:
-        """Of the TOML's text: a run's folder belongs to one."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """Of what the TOML says of the training: a run's folder belongs to one."""
+        said = {name: section for name, section in self.raw.items() if name != "gate"}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The TOML as it stands."""
+        return tomllib.loads(self.text)
+
+    @property
+    def synthesised(self) -> Path:
+        """The folder of its synthesis."""
+        return self.folder / "synthesis"
 
 
 KINDS = ("sft", "dpo", "grpo")
@@ -118,7 +153,7 @@ def read(path: Path) -> AlignConfig:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadRun(f"{path}: {error}") from error
-    if unknown := sorted(raw.keys() - {"run", "data", "reward", "rollouts", "lora", *KINDS}):
+    if unknown := sorted(raw.keys() - {"run", "data", "synthesis", "reward", "rollouts", "lora", "gate", *KINDS}):
         raise BadRun(f"{path}: [{unknown[0]}] is not a section of a run")
     run = raw.get("run", {})
     if missing := sorted({"name", "seed", "base", "stages"} - run.keys()):
@@ -134,6 +169,8 @@ def read(path: Path) -> AlignConfig:
         reward=_section(Reward, raw, "reward", path),
         rollouts=_section(Rollouts, raw, "rollouts", path),
         lora=_section(Lora, raw, "lora", path) if "lora" in raw else None,
+        synthesis=_section(Synthesis, raw, "synthesis", path) if "synthesis" in raw else None,
+        gate=_section(Gate, raw, "gate", path),
         text=text,
     )
 
@@ -147,6 +184,8 @@ def _section(kind: type[_Section], raw: dict[str, Any], name: str, path: Path) -
         wanted = known[key]
         if wanted is tuple and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
             continue
-        if not isinstance(value, (int, float) if wanted is float else wanted) or isinstance(value, bool) is not (wanted is bool):
+        if not isinstance(value, (int, float) if wanted is float else wanted) or isinstance(value, bool) is not (
+            wanted is bool
+        ):
             raise BadRun(f"{path}: [{name}] {key} should be {wanted.__name__}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})

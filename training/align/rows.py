@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from training.dialogues.dialogue import Source
 from training.dialogues.words import Split
 from training.healthbench.records import lines
 from training.reward.rubric import Rubric
+from training.reward.scorer import Judge
+
+# What a synthesis leaves.
+ROWS = "rows.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,10 @@ def load(config: AlignConfig) -> Rows:
 
     """
     data = config.data
-    found = _from_file(Path(data.rows)) if data.rows else _generated(config.seed, data)
+    files = [Path(data.rows)] if data.rows else []
+    if config.synthesis:
+        files.append(config.synthesised / ROWS)
+    found = chain(*map(_from_file, files), _generated(config.seed, data))
     listed = list(found)[: data.limit or None]
     return Rows(
         tuple(row for row in listed if not row.is_held_out(data.held_out_one_in)),
@@ -74,6 +82,19 @@ def woven(rows: Sequence[Row], *, block: int, pattern: Sequence[str]) -> list[Ro
                 return found
             found += left[kind][:block]
             del left[kind][:block]
+
+
+class FirstOf:
+    """A judge that asks the second where the first says neither."""
+
+    def __init__(self, first: Judge, second: Judge) -> None:
+        self._first, self._second = first, second
+        self.name = f"{first.name}+{second.name}"
+
+    async def does(self, prompt: Sequence[Message], answer: str, criterion: str) -> bool | None:
+        """As either of them does."""
+        said = await self._first.does(prompt, answer, criterion)
+        return said if said is not None else await self._second.does(prompt, answer, criterion)
 
 
 class WordingsJudge:

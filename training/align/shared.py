@@ -59,7 +59,7 @@ class Prompts:
 def _attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, _mask: Any, *, scaling: float, prompts: Prompts, **_: Any
 ) -> tuple[Tensor, None]:
-    """Attention of a prompt to itself, or of replies, [replies, heads, tokens, width], to their prompt and themselves."""
+    """A prompt attends to itself; replies, [replies, heads, tokens, width], to their prompt and themselves."""
     layer = module.layer_idx
     if layer not in prompts.keys:
         prompts.keys[layer] = key, value
@@ -157,7 +157,7 @@ class SharedPrompts(GRPOTrainer):
     """GRPO whose prompts are computed once; text only, one process, on the CPU."""
 
     def _generate_single_turn(
-        self, prompt_ids: list[list[int]], images: Any, multimodal_fields: Any, num_generations: int, **_: Any
+        self, prompt_ids: list[list[int]], _images: Any, _multimodal: Any, num_generations: int, **_: Any
     ) -> tuple[list[list[int]], None]:
         prompts = Prompts.of(prompt_ids[::num_generations], num_generations, pad=self._tokenizer.pad_token_id)
         model = self.accelerator.unwrap_model(self.model)
@@ -168,6 +168,10 @@ class SharedPrompts(GRPOTrainer):
         self, model: Any, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: int, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor, None]:
         count, start = self.num_generations, input_ids.shape[1] - logits_to_keep
-        prompts = Prompts(input_ids[::count, :start], attention_mask[::count, :start].bool(), count)
-        found = log_probabilities(model, prompts, input_ids[:, start:], temperature=self.temperature)
-        return *found, None
+        # Samples come shuffled: those of one prompt are brought together, and back afterwards.
+        order = input_ids[:, :start].unique(dim=0, return_inverse=True)[1].argsort(stable=True)
+        ids, mask = input_ids[order], attention_mask[order]
+        prompts = Prompts(ids[::count, :start], mask[::count, :start].bool(), count)
+        found = log_probabilities(model, prompts, ids[:, start:], temperature=self.temperature)
+        back = order.argsort()
+        return found[0][back], found[1][back], None

@@ -65,4 +65,3 @@ def _edits(
     items = (*(Item.of(criterion) for criterion, _ in asked.values()), Item(APPLIES, sharp))
     wordings = {text: does for text, (_, does) in asked.items()}
     return Row(name, prompt, Rubric(items), wordings, Kind.EDITS, answer.body)
-

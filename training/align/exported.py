@@ -1,0 +1,55 @@
+"""Export: the last stage's checkpoint and its base come in; a folder that is served and published goes out.
+
+Tokenizer, chat template and generation settings are the base's to the byte: training changes weights and nothing else.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from training import manifest, provenance
+from training.align.config import AlignConfig
+
+_OF_THE_BASE: Final = (
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
+
+
+def export(config: AlignConfig, made: Path) -> Path:
+    """Writes `<run>/export`, where the base is a checkpoint of ours; any other result stays where the stage left it.
+
+    Raises:
+        CheckpointRefused: it has not the form that the gateway serves.
+
+    """
+    base = Path(config.base)
+    if not (base / manifest.NAME).exists():
+        return made
+    out, partial = config.folder / "export", config.folder / "export.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    shutil.copy(made / "model.safetensors", partial)
+    shape: dict[str, Any] = json.loads((made / "config.json").read_text(encoding="utf-8"))
+    (partial / "config.json").write_text(json.dumps({**shape, "use_cache": True}, indent=2) + "\n", encoding="utf-8")
+    for name in _OF_THE_BASE:
+        shutil.copy(base / name, partial)
+    manifest.seal(partial, _facts(config, base))
+    shutil.rmtree(out, ignore_errors=True)
+    partial.replace(out)
+    return out
+
+
+def _facts(config: AlignConfig, base: Path) -> dict[str, Any]:
+    """The base's, and what was done to it."""
+    known = {name: fact for name, fact in manifest.read(base).items() if name not in {"files", "gguf_sha256"}}
+    run: dict[str, Any] = json.loads((config.folder / "run.json").read_text(encoding="utf-8"))
+    stages = {
+        stage.kind: json.loads((config.folder / stage.kind / "checkpoint" / "done.json").read_text(encoding="utf-8"))
+        for stage in config.stages
+    }
+    aligned = {"run": config.raw, "stages": stages, "base_weights": run["base"], "began_at": run["git_revision"]}
+    return {**known, "git_revision": provenance.revision(), "data": provenance.sources(), "aligned": aligned}

@@ -1,0 +1,37 @@
+"""A rehearsal of synthesis without a model that can write rubrics: a request comes in, the reply of a stand-in goes out.
+
+The stand-in copies the first criteria that the request itself shows, so that all later steps have rows to work on.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from training.synthesis.prompt import MOST
+
+_PRINCIPLE = re.compile(r"(\d+)\. ")
+_CRITERION = re.compile(r"   - \[(must|must_not), weight (\d+)\] (.+)")
+
+
+def replies(requests: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Lines of a batch's output for the rubrics among the requests; the others are for a model."""
+    for request in requests:
+        if "/rubric/" in request["custom_id"]:
+            text = json.dumps({"items": _copied(request["body"]["messages"][-1]["content"])})
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+            yield {
+                "custom_id": request["custom_id"],
+                "response": {"status_code": 200, "body": {"choices": [choice], "usage": {}}},
+            }
+
+
+def _copied(asked: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    number = 0
+    for line in asked.splitlines():
+        if found := _PRINCIPLE.match(line):
+            number = int(found[1])
+        elif found := _CRITERION.fullmatch(line):
+            items.append({"principle": number, "criterion": found[3], "polarity": found[1], "weight": int(found[2])})
+    return items[:MOST]
