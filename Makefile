@@ -64,7 +64,7 @@ install-align: .venv-training/.installed-align
 
 train-smoke: install install-align ## every stage of alignment from the demonstration checkpoint, in minutes
 	rm -rf build/training/smoke
-	$(TRAIN)/python -m training.align.run training/runs/smoke.toml
+	$(BIN)/clinalign train run training/runs/smoke.toml
 
 # --- artefacts ------------------------------------------------------------------------------------------------------
 build/encoder/encoder.json: training/encoder_export.py requirements/training.txt

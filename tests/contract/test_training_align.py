@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+VARIANTS = ("dense", "dense-shared", "mixture")
 PYTHON = Path(".venv-training/bin/python")
 TRL = Path(".venv-training/lib/python3.11/site-packages/trl")
 pytestmark = [
@@ -18,7 +19,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def variants() -> dict[str, dict[str, Any]]:
     done = subprocess.run(
-        [str(PYTHON), "-m", "training.align.kills", "--kills", "2", "dense-shared", "mixture"],
+        [str(PYTHON), "-m", "training.align.kills", "--kills", "2", *VARIANTS],
         env={"PYTHONPATH": ".", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
         capture_output=True,
         text=True,
@@ -29,7 +30,7 @@ def variants() -> dict[str, dict[str, Any]]:
     return {each["variant"]: each for each in json.loads(done.stdout.splitlines()[-1])}
 
 
-@pytest.mark.parametrize("variant", ["dense-shared", "mixture"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_grpo_killed_twice_ends_with_the_weights_of_an_undisturbed_run(
     variants: dict[str, dict[str, Any]], variant: str
 ) -> None:
@@ -38,8 +39,13 @@ def test_grpo_killed_twice_ends_with_the_weights_of_an_undisturbed_run(
     assert found["killed"] == found["whole"]
 
 
-@pytest.mark.parametrize("variant", ["dense-shared", "mixture"])
+@pytest.mark.parametrize("variant", VARIANTS)
 def test_prompts_computed_once_give_the_log_probabilities_of_plain_passes(
     variants: dict[str, dict[str, Any]], variant: str
 ) -> None:
     assert variants[variant]["sharing_differs_by"] < 1e-4
+
+
+def test_prompts_computed_once_give_the_gradient_of_trls_own_passes(variants: dict[str, dict[str, Any]]) -> None:
+    gradients = [variants[name]["first_gradient"] for name in ("dense", "dense-shared")]
+    assert gradients[0] == pytest.approx(gradients[1], rel=1e-3)

@@ -94,6 +94,7 @@ class Coin:
 
     async def does(self, prompt: Sequence[Message], answer: str, criterion: str) -> bool:
         """Heads or tails, the same each time."""
+        del prompt
         return hashlib.sha256(f"{answer}/{criterion}".encode()).digest()[0] % 2 == 0
 
 
@@ -174,6 +175,13 @@ def digest(folder: Path, config: AlignConfig, *, step: int) -> str:
     return found.hexdigest()
 
 
+def _first_gradient(folder: Path, config: AlignConfig, *, step: int) -> float:
+    """Its norm: the same whether prompts are shared or not."""
+    state = folder / config.folder / "grpo" / f"checkpoint-{step}" / "trainer_state.json"
+    log = json.loads(state.read_text())["log_history"]
+    return float(next(row["grad_norm"] for row in log if "grad_norm" in row))
+
+
 def sharing(folder: Path) -> float:
     """How far log-probabilities with prompts computed once lie from those of plain passes, at the most."""
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
@@ -216,6 +224,7 @@ def compare(variant: str, *, kills: int, seed: int) -> dict[str, Any]:
             "kills": kills,
             "steps": steps,
             "killed_at_different_steps": states,
+            "first_gradient": _first_gradient(places[0], config, step=steps),
             "whole": whole,
             "killed": killed,
             "same": whole == killed,

@@ -1,4 +1,4 @@
-"""GRPO's prompts computed once for all of their samples: token ids come in; samples, and their log-probabilities, go out.
+"""GRPO's prompts computed once for all of their samples: ids come in; samples, and their log-probabilities, go out.
 
 TRL computes each prompt as often as it has samples, twice: to write and to learn. With prompts three to ten times as
 long as the replies that is most of the work, and on a CPU most of the hours.

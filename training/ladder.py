@@ -1,0 +1,125 @@
+"""What each step of the way gains: checkpoints and rounds of guided revision in; scores, lengths and intervals out.
+
+    .venv/bin/python -m training.ladder SFT_CHECKPOINT GRPO_CHECKPOINT --dialogues 60 --seed 13
+
+Scores are the small judge's, which gave no reward and guided no revision, on held-out dialogues of trained principles
+and of principles that training never drew.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from service.entailment.reader import AnswerReader
+from training import gguf
+from training.dialogues import library
+from training.dialogues.dialogue import Dialogue
+from training.gate_rows import Rows, rubric_of, score
+from training.guided import rounds
+from training.healthbench.scoring import resampled
+from training.llama import Llama
+
+_JUDGE: Final = Path("training/checkpoints/clinalign-judge")
+_GROUPS: Final = {"trained": "trained principles", "held_out": "held-out principles"}
+_ROUNDS: Final = 2
+_RESAMPLES: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One answer: the judge's score, the share of the rubric's weight by known wordings, and its words."""
+
+    judged: float
+    known: float
+    words: int
+    text: str
+
+
+def climbed(checkpoint: Path, rows: Rows, judge: AnswerReader) -> dict[str, list[list[Answered]]]:
+    """By group, for each round (0: the draft) the answers."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "model.gguf"
+        gguf.write(checkpoint, path)
+        model = Llama(path)
+        found: dict[str, list[list[Answered]]] = {}
+        for group in _GROUPS:
+            steps: list[list[Answered]] = [[] for _ in range(_ROUNDS + 1)]
+            for _, dialogue in rows.group(group):
+                for step, text in zip(steps, rounds(model, dialogue, most=_ROUNDS), strict=True):
+                    step.append(_answered(text, dialogue, judge))
+                print(".", end="", file=sys.stderr, flush=True)
+            found[group] = steps
+        return found
+
+
+def _answered(text: str, dialogue: Dialogue, judge: AnswerReader) -> Answered:
+    known = {e.criterion.id: e for p in dialogue.setting.guide for e in p.exemplars}
+    rubric = rubric_of(dialogue)
+    met = sum(c.weight for c in rubric if any(said in text for said in known[c.id].does) is known[c.id].wanted)
+    return Answered(score(text, dialogue, judge), met / sum(c.weight for c in rubric), len(text.split()), text)
+
+
+def table(climbs: dict[str, dict[str, list[list[Answered]]]]) -> dict[str, Any]:
+    """By group, a line a step: means with 95 % intervals, and the gain over the first checkpoint's draft."""
+    first = next(iter(climbs.values()))
+    told: dict[str, Any] = {}
+    for group in _GROUPS:
+        start = first[group][0]
+        told[group] = [
+            {
+                "step": f"{name} +{at}" if at else name,
+                "answers": len(answers),
+                "changed": sum(a.text != b.text for a, b in zip(answers, climb[group][0], strict=True)),
+                "judged": _mean([a.judged for a in answers]),
+                "gain": _mean([a.judged - b.judged for a, b in zip(answers, start, strict=True)]),
+                "known": _mean([a.known for a in answers]),
+                "known_gain": _mean([a.known - b.known for a, b in zip(answers, start, strict=True)]),
+                "words": _mean([float(a.words) for a in answers]),
+            }
+            for name, climb in climbs.items()
+            for at, answers in enumerate(climb[group])
+        ]
+    return told
+
+
+def _mean(values: Sequence[float]) -> list[float]:
+    """The mean and its 95 % interval, by bootstrap."""
+    means = sorted(resampled(list(values), resamples=_RESAMPLES, seed=1).mean(axis=1).tolist())
+    low, high = means[int(0.025 * _RESAMPLES)], means[int(0.975 * _RESAMPLES)]
+    return [round(sum(values) / len(values), 4), round(low, 4), round(high, 4)]
+
+
+def page(told: dict[str, Any]) -> str:
+    """Markdown tables."""
+    lines: list[str] = []
+    for group, title in _GROUPS.items():
+        lines += [f"| {title} | judged | gain | known wordings | gain | words |", "|---|---|---|---|---|---|"]
+        for row in told[group]:
+            cells = [_cell(row[name]) for name in ("judged", "gain", "known", "known_gain")]
+            lines.append(f"| {row['step']} (n {row['answers']}) | {' | '.join(cells)} | {_cell(row['words'], 0)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(values: Sequence[float], digits: int = 3) -> str:
+    mean, low, high = values
+    return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="What each step of the way gains.")
+    parser.add_argument("sft", type=Path)
+    parser.add_argument("grpo", type=Path)
+    parser.add_argument("--dialogues", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    drawn = Rows(library=library.load(), queries=library.queries(), count=given.dialogues, seed=given.seed)
+    reader = AnswerReader.load(_JUDGE)
+    figures = table({name: climbed(getattr(given, name.lower()), drawn, reader) for name in ("SFT", "GRPO")})
+    print(json.dumps(figures) if given.json else page(figures))
