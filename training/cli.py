@@ -158,7 +158,8 @@ def align(
 ) -> None:
     """The optimisers of a run alone: SFT, DPO, GRPO as its TOML says, from the last state where there is one."""
     _need_torch("align")
-    from training.align import config, run as aligning  # noqa: PLC0415 - torch
+    from training.align import config  # noqa: PLC0415 - torch
+    from training.align import run as aligning  # noqa: PLC0415 - torch
 
     _say({"checkpoint": str(aligning.run(config.read(run)))}, as_json=as_json)
 

@@ -193,3 +193,12 @@ async def test_verl_stops_rather_than_learn_from_an_outage() -> None:
     score = verl_reward(Scorer(WordJudge(frozenset({"thing0x"}))), patience_s=0)
     with pytest.raises(Unjudged, match="words gave no verdict"):
         await score("clinalign", "a", Rubric((Item("names thing0x", 5),)).to_json(), {"prompt": "q"})
+
+
+def test_a_scorer_serves_one_event_loop_after_another() -> None:
+    rubric = Rubric(tuple(Item(f"names thing{at}x", 1.0) for at in range(6)))
+    scorer = Scorer(WordJudge(), concurrency=1)
+    for answer in ("thing1x", "thing2x", "thing1x"):
+        reward = asyncio.run(scorer.score(ASKED, answer, rubric))
+        assert reward is not None
+        assert reward.value == pytest.approx(1 / 6)

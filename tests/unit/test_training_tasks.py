@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from service.domain.assessment import Expertise, Scenario, TaskType, Uncertainty, Urgency
 from service.domain.conversation import Message, Role
 from service.prompts import edits
 from training.align import tasks
@@ -15,7 +16,7 @@ from training.dialogues.dialogue import Source
 from training.dialogues.words import Split
 from training.reward.rubric import Item, Rubric
 from training.synthesis import rehearsal
-from training.synthesis.prompt import Guide, read
+from training.synthesis.prompt import Guide, read, request
 
 EVERYTHING = library.load()
 SOURCE = Source(EVERYTHING, library.queries(), 5, Split.TRAIN, EVERYTHING.trained)
@@ -112,9 +113,6 @@ def test_a_rehearsals_rubric_is_one_that_synthesis_reads() -> None:
         Guide("a.b", "1", "Say so.", ("[must, weight 7] Says so.", "[must_not, weight 9] Says not.")),
         Guide("a.c", "1", "Ask.", ("[must, weight 3] Asks.",)),
     ]
-    from service.domain.assessment import Expertise, Scenario, TaskType, Uncertainty, Urgency
-    from training.synthesis.prompt import request
-
     scenario = Scenario(*(next(iter(each)) for each in (Urgency, Uncertainty, Expertise, TaskType)))
     body = {"messages": [{"content": message.content} for message in request("Why?", scenario, guides)]}
     asked = [{"custom_id": "q/rubric/0", "body": body}, {"custom_id": "q/sample/0", "body": body}]

@@ -45,7 +45,7 @@ seed = {seed}
 base = "base"
 stages = ["grpo"]
 [data]
-dialogues = 12
+dialogues = 6
 [rollouts]
 shared_prompts = {shared}
 {lora}
@@ -58,7 +58,7 @@ learning_rate = 1e-3
 save_steps = 1
 save_total_limit = 2
 logging_steps = 1
-temperature = 1.0
+mask_truncated_completions = false
 """
 
 

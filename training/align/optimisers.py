@@ -4,13 +4,14 @@ Dense models are trained by Dr. GRPO with DAPO's wide clip, mixtures of experts 
 in the TOML. TRL's own documentation and the papers behind those names give the reasons.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
 from peft import LoraConfig
+from torch.utils.data import Sampler
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
@@ -61,11 +62,38 @@ class ResumableDPO(WholeWeights, DPOTrainer):
     """DPO."""
 
 
-class ResumableGRPO(WholeWeights, GRPOTrainer):
+class EpochOrder(Sampler[int]):
+    """TRL's order of prompts, drawn anew from seed and epoch alone.
+
+    By itself it goes on drawing from one generator, so that a run resumed in a later epoch sees another order than one
+    that was never stopped.
+    """
+
+    def __init__(self, sampler: Any) -> None:
+        self._sampler = sampler
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._sampler)
+
+    def __len__(self) -> int:
+        return len(self._sampler)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        if self._sampler.shuffle:
+            self._sampler.generator.manual_seed(self._sampler.seed + epoch)
+
+
+class _InEpochs(GRPOTrainer):
+    def _get_train_sampler(self, dataset: Any = None) -> EpochOrder:
+        return EpochOrder(super()._get_train_sampler(dataset))
+
+
+class ResumableGRPO(WholeWeights, _InEpochs):
     """GRPO and its kin."""
 
 
-class SharingGRPO(WholeWeights, SharedPrompts):
+class SharingGRPO(WholeWeights, _InEpochs, SharedPrompts):
     """The same, each prompt computed once for all of its samples."""
 
 

@@ -6,11 +6,8 @@ A run that was stopped, even killed, goes on where it was when it is started aga
 """
 
 import argparse
-import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from accelerate import PartialState
 from rich.console import Console
@@ -25,8 +22,8 @@ from training.align.rollouts import Pair, pairs, roll_out
 from training.align.rows import FirstOf, Rows, WordingsJudge, load
 from training.align.writers import Writer, precision, served_writer
 from training.journal import Journal
-from training.models import Endpoint, Model
-from training.reward.judges import ModelJudge
+from training.models import Endpoint
+from training.reward.judges import ServedJudge
 from training.reward.scorer import Judge, Scorer
 from training.reward.shaping import Length
 
@@ -63,24 +60,7 @@ def scorer_of(config: AlignConfig, rows: Rows) -> Scorer:
     if not config.reward.url:
         return Scorer(rules, length=length)
     endpoint = Endpoint(config.reward.url, config.reward.model, "CLINALIGN_GRADER_KEY", config.reward.concurrency)
-    return Scorer(FirstOf(rules, LazyJudge(endpoint)), length=length, concurrency=config.reward.concurrency)
-
-
-class LazyJudge:
-    """A model judge whose connections belong to the event loop that first asks: TRL has one of its own."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.name = endpoint.model
-        self._endpoint = endpoint
-        self._judges: dict[int, ModelJudge] = {}
-
-    async def does(self, prompt: Sequence[Any], answer: str, criterion: str) -> bool | None:
-        """As the model judge does."""
-        loop = id(asyncio.get_running_loop())
-        if loop not in self._judges:
-            model = await Model.at(self._endpoint).__aenter__()
-            self._judges[loop] = ModelJudge(model)
-        return await self._judges[loop].does(prompt, answer, criterion)
+    return Scorer(FirstOf(rules, ServedJudge(endpoint)), length=length, concurrency=config.reward.concurrency)
 
 
 def optimise(config: AlignConfig, stage: Stage, base: Path, made: Path, rows: Rows, scorer: Scorer) -> None:

@@ -1,13 +1,16 @@
 """A served model as the reward's judge: the gateway's own question of one word, put after prompt and answer."""
 
+import asyncio
 import math
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from service.domain.conversation import Message, Role
 from service.prompts import verdict as words
 from service.prompts.control import neutralise
-from training.models import Model, ModelFailed
+from training.models import Endpoint, Model, ModelFailed
 
 _ALTERNATIVES = 20
 
@@ -37,3 +40,28 @@ class ModelJudge:
         if any(not math.isfinite(token.probability) for token in reply.first_token):
             return None
         return words.read(reply.first_token, threshold=self.threshold).present
+
+
+class ServedJudge:
+    """A model judge for whoever asks from whatever event loop: each has connections of its own, as long as it lives."""
+
+    def __init__(self, endpoint: Endpoint, *, threshold: float = 0.5) -> None:
+        self.name = f"{endpoint.model}@{threshold}"
+        self._endpoint, self._threshold = endpoint, threshold
+        # The manager is kept: once it is forgotten, its connections are closed.
+        self._open: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, tuple[AbstractAsyncContextManager[Model], asyncio.Future[ModelJudge]]
+        ] = WeakKeyDictionary()
+
+    async def does(self, prompt: Sequence[Message], answer: str, criterion: str) -> bool | None:
+        """As the model judge does."""
+        return await (await self._judge()).does(prompt, answer, criterion)
+
+    async def _judge(self) -> ModelJudge:
+        loop = asyncio.get_running_loop()
+        if loop in self._open:
+            return await self._open[loop][1]
+        manager, opened = Model.at(self._endpoint), loop.create_future()
+        self._open[loop] = manager, opened
+        opened.set_result(ModelJudge(await manager.__aenter__(), self._threshold))
+        return await opened

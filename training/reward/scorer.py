@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+from weakref import WeakKeyDictionary
 
 from service.domain.conversation import Message
 from training.reward.rubric import Rubric
@@ -82,7 +83,9 @@ class Scorer:
         self.judge = judge
         self.length = length or Length()
         self.tally = Tally()
-        self._places = asyncio.Semaphore(concurrency)
+        self._concurrency = concurrency
+        # By event loop: a semaphore belongs to the first one that waits for it, and TRL has one of its own.
+        self._places: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
         self._known: OrderedDict[str, asyncio.Future[bool | None]] = OrderedDict()
 
     async def score(self, prompt: Sequence[Message], answer: str, rubric: Rubric) -> Reward | None:
@@ -118,7 +121,7 @@ class Scorer:
 
     async def _asked(self, prompt: Sequence[Message], answer: str, criterion: str) -> bool | None:
         for _ in range(2):
-            async with self._places:
+            async with self._places.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(self._concurrency)):
                 self.tally.asked += 1
                 verdict = await self.judge.does(prompt, answer, criterion)
             if verdict is not None:

@@ -1,4 +1,4 @@
-"""A rehearsal of synthesis without a model that can write rubrics: a request comes in, the reply of a stand-in goes out.
+"""A rehearsal of synthesis without a model that writes rubrics: a request comes in, a stand-in's reply goes out.
 
 The stand-in copies the first criteria that the request itself shows, so that all later steps have rows to work on.
 """
