@@ -19,6 +19,7 @@ from training.align.config import AlignConfig, Stage, read
 from training.align.exported import export
 from training.align.folder import DONE, claimed, last_state, note, publish, weights
 from training.align.rollouts import Pair, pairs, roll_out
+from training.align.row import Kind
 from training.align.rows import FirstOf, Rows, WordingsJudge, load
 from training.align.writers import Writer, precision, served_writer
 from training.journal import Journal
@@ -81,15 +82,16 @@ def optimise(config: AlignConfig, stage: Stage, base: Path, made: Path, rows: Ro
 def rolled_out(config: AlignConfig, base: Path, rows: Rows, scorer: Scorer) -> list[Pair]:
     """The best and worst of several answers that the stage's base gives to each training prompt."""
     settings = config.rollouts
+    drafts = [row for row in rows.train if row.kind is Kind.DRAFT]
     path = config.folder / f"rollouts-{weights(base)[:12]}.jsonl"
     with (
         PartialState().main_process_first(),
         Journal(path) as journal,
         Progress(console=Console(stderr=True)) as progress,
     ):
-        task = progress.add_task("rollouts", total=len(rows.train))
+        task = progress.add_task("rollouts", total=len(drafts))
         roll_out(
-            rows.train,
+            drafts,
             served_writer(settings) if settings.url else Writer(config, base),
             scorer,
             journal,
@@ -98,7 +100,7 @@ def rolled_out(config: AlignConfig, base: Path, rows: Rows, scorer: Scorer) -> l
             form_weight=config.reward.form_weight,
             progress=lambda count: progress.advance(task, count),
         )
-        found = pairs(rows.train, journal)
+        found = pairs(drafts, journal)
     if not found:
         raise NothingToLearn(
             "no prompt has two answers that the reward tells apart: more samples, or a higher temperature"
