@@ -25,8 +25,7 @@ async def test_each_event_loop_has_connections_that_last_as_long_as_it_does() ->
         told: list[list[bool | None]] = []
 
         def elsewhere() -> None:
-            for _ in range(2):
-                told.append(asyncio.run(several()))
+            told.extend(asyncio.run(several()) for _ in range(2))
 
         thread = threading.Thread(target=elsewhere)
         thread.start()
