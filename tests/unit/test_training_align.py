@@ -13,7 +13,8 @@ from service.domain.conversation import Message, Role
 from training import budget
 from training.align.config import BadRun, read
 from training.align.rollouts import pairs, roll_out
-from training.align.rows import Row, WordingsJudge, load
+from training.align.row import Row
+from training.align.rows import WordingsJudge, load
 from training.journal import Journal
 from training.reward.rubric import Item, Rubric
 from training.reward.scorer import Scorer

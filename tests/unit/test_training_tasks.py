@@ -113,7 +113,7 @@ def test_a_rehearsals_rubric_is_one_that_synthesis_reads() -> None:
         Guide("a.b", "1", "Say so.", ("[must, weight 7] Says so.", "[must_not, weight 9] Says not.")),
         Guide("a.c", "1", "Ask.", ("[must, weight 3] Asks.",)),
     ]
-    scenario = Scenario(*(next(iter(each)) for each in (Urgency, Uncertainty, Expertise, TaskType)))
+    scenario = Scenario(next(iter(Urgency)), next(iter(Uncertainty)), next(iter(Expertise)), next(iter(TaskType)))
     body = {"messages": [{"content": message.content} for message in request("Why?", scenario, guides)]}
     asked = [{"custom_id": "q/rubric/0", "body": body}, {"custom_id": "q/sample/0", "body": body}]
     (line,) = rehearsal.replies(json.loads(json.dumps(asked)))
