@@ -9,6 +9,7 @@ import pytest
 from tests.rubric_model import Served, served
 from training.models import Endpoint, Model
 from training.reward import verl_entry
+from training.reward.judges import ServedJudge
 
 RUBRIC = json.dumps([{"criterion": "Tells the dose.", "points": 5}, {"criterion": "Promises a cure.", "points": -5}])
 
@@ -38,6 +39,7 @@ async def test_verls_entry_scores_answer_after_answer_with_one_judge(
     assert said[0] == said[2]
     assert set(said[0]) == {"score", "rubric", "length_penalty"}
     assert judge.asked == 4  # two verdicts of each text; the third text is the first
-    (scorer,) = verl_entry._scorers.values()
-    verl_entry._scorers.clear()
-    await scorer.judge.model.aclose()  # type: ignore[attr-defined]
+    judge_of_worker = verl_entry._scorer().judge
+    verl_entry._scorer.cache_clear()
+    assert isinstance(judge_of_worker, ServedJudge)
+    await (await judge_of_worker._judge()).model.aclose()
