@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from service.pipeline.screen.text import Words, words_in
 
@@ -154,19 +155,20 @@ class Phrasebook:
         return self._slots[atoms]
 
 
-def _atoms(phrase: str) -> list[str]:
+@lru_cache(maxsize=32_768)
+def _atoms(phrase: str) -> tuple[str, ...]:
     """The words that a phrase without grammar comes to, folded; none where it has grammar of its own.
 
     `self-harm` and a Chinese expression are several words written as one.
     """
     if _RANGE.fullmatch(phrase):
-        return [phrase]
+        return (phrase,)
     if any(sign in phrase for sign in "$|? ") or "..." in phrase:
-        return []
+        return ()
     texts = words_in(phrase).texts
     if not texts:
         raise PhraseRejected(f"{phrase!r} holds no word")
-    return [*texts[:-1], f"{texts[-1]}*"] if phrase.endswith("*") else texts
+    return (*texts[:-1], f"{texts[-1]}*") if phrase.endswith("*") else tuple(texts)
 
 
 def _walk(
