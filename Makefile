@@ -15,6 +15,7 @@ export OMP_NUM_THREADS ?= 1
 # The two environments are made side by side: each mostly waits for the network.
 install: ## the gateway, ready to serve
 	@$(MAKE) --no-print-directory -j2 .venv/.installed build/encoder/encoder.json build/demo.gguf build/index/manifest.json build/screen/manifest.json
+	@$(BIN)/python -m compileall -q service principles_store # Python may have been told to write no bytecode of its own
 
 run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded answer, keep serving
 	$(BIN)/clinalign serve --ask "My daughter is 4 and weighs 16 kg. How much paracetamol can she have?"

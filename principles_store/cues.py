@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+from yaml import CSafeLoader
 
 from principles_store.paths import PACKAGE
 
@@ -34,7 +35,7 @@ def _tokens(text: str) -> list[str]:
 
 def _phrases() -> tuple[list[str], dict[str, list[tuple[str, int]]]]:
     """The cues' names; and, by its first three letters, every phrase with its cue's place, a stem ending in a star."""
-    listed = yaml.safe_load((PACKAGE / "cues.yaml").read_text(encoding="utf-8"))
+    listed = yaml.load((PACKAGE / "cues.yaml").read_text(encoding="utf-8"), Loader=CSafeLoader)
     phrases: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for place, text in enumerate(listed.values()):
         for phrase in (" ".join(part.split()) for part in str(text).split(",")):

@@ -16,7 +16,10 @@ from service.domain.errors import GatewayError
 def main() -> None:
     """Run the command line; an error that a person can act on is one line, not a trace."""
     shared = {"evaluate": evaluate, "principles": principles}
+    asked = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     for point in entry_points(group="clinalign.commands"):
+        if asked not in {None, point.name.partition(".")[0]}:
+            continue  # what others bring is imported where it is asked for: `serve` has five seconds to start
         with suppress(ModuleNotFoundError):  # the gateway's image ships without training and load tests
             group, _, name = point.name.rpartition(".")
             if group:

@@ -9,7 +9,7 @@ from functools import partial
 
 from service.domain.answer import Answer, Candidate, Provenance, Reason
 from service.domain.assessment import Assessment, Notice
-from service.domain.conversation import Role
+from service.domain.conversation import Conversation, Message, Role
 from service.domain.enquiry import Enquiry
 from service.domain.errors import EngineError, EngineTimeout, EngineUnavailable, InvalidRequest, StoreError
 from service.observability.logs import failed
@@ -19,7 +19,7 @@ from service.pipeline.judges import Judges
 from service.pipeline.ports import Abilities, Engine, Hits, Judge, Principles
 from service.pipeline.rounds import Rounds
 from service.pipeline.schema import breaks
-from service.pipeline.screen import Screen, language_spoken
+from service.pipeline.screen import Screen, language_spoken, windows_of
 from service.pipeline.watching import Unwatched, Watcher
 from service.pipeline.work import Limits, Work
 from service.prompts.base import harmless
@@ -247,7 +247,10 @@ class Orchestrator:
         )
 
     async def _consulted(self, assessment: Assessment) -> Hits:
-        """What is known of the question; one that says little alone (`Yes.`) is read with what was said before it."""
+        """What is known of the question; one that says little alone (`Yes.`) is read with what was said before it.
+
+        One that seems to be about something else is read sentence by sentence, for a question about health in it.
+        """
         enquiry = assessment.enquiry
         consult = partial(
             self.principles.consult,
@@ -257,8 +260,13 @@ class Orchestrator:
         said = [turn.content for turn in reversed(enquiry.conversation.turns) if turn.role is Role.USER]
         hits = await consult(said[0])
         if len(said) > 1 and retrieve.says_little(hits, nearness=self.limits.nearness):
-            return await consult("\n".join(said[:_RECENT]))
-        return hits
+            hits = await consult("\n".join(said[:_RECENT]))
+        flagged, reads = bool(assessment.red_flags), assessment.language == "en"
+        if not reads or not retrieve.is_outside_health(hits, nearness=self.limits.nearness, flagged=flagged):
+            return hits
+        latest = Conversation((Message(Role.USER, said[0]),))
+        windows = [await consult(window.text) for window in windows_of(latest)[1:]]
+        return retrieve.most_clinical(windows, nearness=self.limits.nearness) or hits
 
     async def _fitted(self, assessment: Assessment) -> Assessment:
         enquiry = assessment.enquiry

@@ -24,6 +24,7 @@ class Nearness:
     most: int = 4
     emergent: float = 0.4
     health: float = 0.30
+    window: float = 0.50
 
 
 def is_outside_health(hits: Hits, *, nearness: Nearness, flagged: bool) -> bool:
@@ -65,6 +66,19 @@ def says_little(hits: Hits, *, nearness: Nearness) -> bool:
     """Whether a query alone does not tell what it is about: nothing is near it, or only what lies outside health."""
     near = any(principle.similarity >= nearness.principle for principle in hits.nearest)
     return not near or is_outside_health(hits, nearness=nearness, flagged=False)
+
+
+def most_clinical(windows: Sequence[Hits], *, nearness: Nearness) -> Hits | None:
+    """Of what was found for the parts of a text, that of the part nearest to health, if it is near enough.
+
+    Padding moves the vector of a whole text, not that of the sentence which asks.
+    """
+    near = [
+        hits
+        for hits in windows
+        if hits.health >= nearness.window and not is_outside_health(hits, nearness=nearness, flagged=False)
+    ]
+    return max(near, key=lambda hits: hits.health, default=None)
 
 
 def _applying(hits: Hits, scenario: Scenario, nearness: Nearness) -> list[Retrieved]:

@@ -4,17 +4,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from typing import TYPE_CHECKING, TypeVar
 
 from service.domain.errors import SettingsError
 from service.observability.logs import event
 from service.observability.metrics import Metrics
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 Reply = TypeVar("Reply")
 
@@ -39,6 +36,10 @@ class Link:
         cool_down_s: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        # Imported where it is used: a gateway without Redis starts a sixth of a second sooner.
+        from redis.exceptions import RedisError  # noqa: PLC0415 - as above
+
+        self._failures = (RedisError, OSError, TimeoutError)
         self.redis = _client(url, limit_s=limit_s)
         self._metrics = metrics
         self._limit_s = limit_s
@@ -64,7 +65,7 @@ class Link:
         try:
             async with asyncio.timeout(self._limit_s):
                 reply = await command()
-        except (RedisError, OSError, TimeoutError) as error:
+        except self._failures as error:
             self._failed(store, error)
             raise LinkDown from error
         self._answered()
@@ -97,7 +98,12 @@ class Link:
         self._metrics.state_down.set(0)
 
 
-def _client(url: str, *, limit_s: float) -> Redis:
+def _client(url: str, *, limit_s: float) -> "Redis":
+    from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 - see __init__
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+    from redis.exceptions import ConnectionError as RedisConnectionError  # noqa: PLC0415
+
     # One retry, on a lost connection alone: after a restart of Redis every pooled connection is stale.
     retry = Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,))
     try:

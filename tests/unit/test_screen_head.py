@@ -18,6 +18,7 @@ from service.pipeline.screen.examples import digest, read_examples
 from service.pipeline.screen.fitting import MANIFEST, WEIGHTS, build, open_head
 from service.pipeline.screen.head import GENERAL
 from service.pipeline.screen.windows import LIMIT, windows_of
+from service.pipeline.screen.wording import Vocabulary
 from tests.principles_fakes import WordEncoder
 from tests.screen_fakes import EXAMPLES, BrokenEncoder, asked, head_of
 
@@ -182,3 +183,25 @@ def test_the_shipped_examples_cover_every_family_on_both_sides() -> None:
         assert sum(example.danger for example in mine) >= 20, family
         assert sum(not example.danger for example in mine) >= 15, family
     assert digest(examples) != digest(examples[1:])
+
+
+def test_a_wall_of_words_without_a_full_stop_is_read_in_parts() -> None:
+    wall = " ".join(f"w{n}" for n in range(130))
+    parts = [window.text.split() for window in windows_of(asked(wall))]
+
+    assert [len(part) for part in parts] == [130, 60, 60, 10]
+
+
+def test_of_a_turn_of_very_many_sentences_the_first_and_the_last_are_read() -> None:
+    windows = windows_of(asked(" ".join(f"This is sentence {n}." for n in range(100))))
+
+    assert len(windows) == LIMIT
+    assert (windows[1].text, windows[-1].text) == ("This is sentence 0.", "This is sentence 99.")
+
+
+def test_words_that_stand_in_few_examples_weigh_nothing() -> None:
+    vocabulary = Vocabulary.of(["since noon it glows", "since noon it hums", "since noon it rains", "what is rain"])
+
+    assert set(vocabulary.places) == {"since", "noon", "it", "since noon", "noon it"}
+    assert vocabulary.weighed("roses glow") == []
+    assert sum(weight**2 for _, weight in vocabulary.weighed("it rains since noon")) == pytest.approx(1.0)

@@ -21,8 +21,9 @@ from service.pipeline.screen.language import language_of, language_spoken
 from service.pipeline.screen.rules import Match, Rulebook, compile_rules
 from service.pipeline.screen.sources import read_sources
 from service.pipeline.screen.text import Words, words_of
+from service.pipeline.screen.windows import windows_of
 
-__all__ = ["Screen", "Screened", "language_of", "language_spoken"]
+__all__ = ["Screen", "Screened", "language_of", "language_spoken", "windows_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,13 +17,15 @@ from principles_store.encoder import Encoder, sha256_of
 from service.domain.errors import SettingsError
 from service.pipeline.screen.examples import Example, digest, read_examples
 from service.pipeline.screen.head import Head, Vectors, Weights, kernel
+from service.pipeline.screen.wording import Vocabulary, Wording
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
 WEIGHTS: Final = "head.npz"
 # By cross-validation over groups of examples (`clinalign evaluate redflags`); the optimum is flat.
 SHARPNESS: Final = 2.0
-RIDGE: Final = 0.5
+RIDGE: Final = 0.3
+WORDS: Final = 0.4  # of the words' kernel beside that of the meaning
 _MEND: Final = "run `clinalign screen build`"
 
 
@@ -40,19 +42,29 @@ class Manifest(BaseModel):
     families: tuple[str, ...]
     sharpness: float
     ridge: float
+    words: float
     weights_sha256: str
 
 
 def fit(
-    examples: Sequence[Example], vectors: Vectors, *, sharpness: float = SHARPNESS, ridge: float = RIDGE
+    examples: Sequence[Example],
+    vectors: Vectors,
+    *,
+    sharpness: float = SHARPNESS,
+    ridge: float = RIDGE,
+    words: float = WORDS,
 ) -> Weights:
     """The weights for examples and their unit vectors [examples, width]."""
     families = tuple(sorted({example.family for example in examples if example.danger}))
     codes = np.array([families.index(e.family) if e.danger else -1 for e in examples], dtype=np.int64)
-    near = kernel(vectors, vectors, sharpness).astype(np.float64)
+    texts = [example.text for example in examples]
+    vocabulary = Vocabulary.of(texts)
+    rows = vocabulary.rows(texts)
+    near = kernel(vectors, vectors, sharpness).astype(np.float64) + words * (rows @ rows.T)
     targets = np.where(codes >= 0, 1.0, -1.0)
     weights = np.linalg.solve(near + ridge * np.eye(len(examples)), targets)
-    return Weights(vectors, weights.astype(np.float32), codes, families, sharpness)
+    wording = Wording(vocabulary, (words * (rows.T @ weights)).astype(np.float32))
+    return Weights(vectors, weights.astype(np.float32), codes, families, sharpness, wording)
 
 
 def build(
@@ -67,7 +79,7 @@ def build(
     draft = folder.with_name(folder.name + ".draft")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
-    np.savez(draft / WEIGHTS, vectors=weights.vectors, weights=weights.weights, codes=weights.codes)
+    _save(weights, draft / WEIGHTS)
     manifest = Manifest(
         format=FORMAT,
         examples=len(examples),
@@ -77,6 +89,7 @@ def build(
         families=weights.families,
         sharpness=weights.sharpness,
         ridge=RIDGE,
+        words=WORDS,
         weights_sha256=sha256_of(draft / WEIGHTS),
     )
     (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -106,9 +119,27 @@ def open_head(folder: Path, encoder: Encoder, *, examples: tuple[Example, ...] |
     path = folder / WEIGHTS
     if not path.is_file() or sha256_of(path) != manifest.weights_sha256:
         raise SettingsError(f"{path}: missing or damaged: {_MEND}")
+    return Head(_weights(path, manifest), encoder)
+
+
+def _save(weights: Weights, path: Path) -> None:
+    vocabulary = weights.wording.vocabulary
+    np.savez(
+        path,
+        vectors=weights.vectors,
+        weights=weights.weights,
+        codes=weights.codes,
+        terms=np.array(list(vocabulary.places), dtype=np.str_),
+        rarity=vocabulary.rarity,
+        term_weights=weights.wording.weights,
+    )
+
+
+def _weights(path: Path, manifest: Manifest) -> Weights:
     with np.load(path, allow_pickle=False) as file:
-        weights = Weights(file["vectors"], file["weights"], file["codes"], manifest.families, manifest.sharpness)
-    return Head(weights, encoder)
+        terms = {str(term): place for place, term in enumerate(file["terms"].tolist())}
+        wording = Wording(Vocabulary(terms, file["rarity"]), file["term_weights"])
+        return Weights(file["vectors"], file["weights"], file["codes"], manifest.families, manifest.sharpness, wording)
 
 
 def _manifest(folder: Path) -> Manifest:

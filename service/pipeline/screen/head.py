@@ -1,7 +1,7 @@
 """The learned head: windows of a conversation come in, the one that most tells of danger now goes out.
 
-Kernel ridge regression on the encoder's vectors: a window is scored by the labels of all examples, the near ones
-counting most. It needs the encoder and its own weights, nothing else.
+Kernel ridge regression on the encoder's vectors and on the words: a window is scored by the labels of all examples,
+the near ones counting most. It needs the encoder and its own weights, nothing else.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from service.domain.assessment import Span
 from service.domain.conversation import Conversation
 from service.pipeline.screen.language import may_be_english
 from service.pipeline.screen.windows import Window, windows_of
+from service.pipeline.screen.wording import Wording
 
 # Chosen on the examples by groups held out and on the tuning fold; see docs/decisions/a-head-beside-the-rules.md.
 THRESHOLD: Final = 0.0
@@ -44,18 +45,19 @@ class Sighting:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Weights:
-    """Unit vectors [examples, width], a weight and a family each (-1: routine), and the kernel's sharpness."""
+    """Unit vectors [examples, width], a weight and a family each (-1: routine), the kernel's sharpness, the words."""
 
     vectors: Vectors
     weights: Vectors
     codes: NDArray[np.int64]
     families: tuple[str, ...]
     sharpness: float
+    wording: Wording
 
-    def scores(self, vectors: Vectors) -> Vectors:
-        """About 1 where danger is told of and about -1 where not, for each of [windows, width]."""
+    def scores(self, vectors: Vectors, texts: Sequence[str]) -> Vectors:
+        """About 1 where danger is told of and about -1 where not, for texts and their vectors [texts, width]."""
         scored: Vectors = (kernel(vectors, self.vectors, self.sharpness) @ self.weights).astype(np.float32)
-        return scored
+        return scored + self.wording.scores(texts)
 
     def family(self, vector: Vectors) -> str:
         """The family that most of the nearest examples of danger are of; GENERAL where they do not agree."""
@@ -88,8 +90,9 @@ class Head:
         windows = [w for w in windows_of(conversation) if w.span.message in readable]
         if not windows:
             return None
-        vectors = np.stack([self.encoder.recall(window.text) for window in windows])
-        scores = self.weights.scores(vectors)
+        texts = [window.text for window in windows]
+        vectors = np.stack([self.encoder.recall(text) for text in texts])
+        scores = self.weights.scores(vectors, texts)
         best = int(scores.argmax())
         shown = _shown(windows, scores, best)
         return Sighting(self.weights.family(vectors[best]), windows[shown].span, float(scores[best]))

@@ -31,7 +31,9 @@ def held_out(examples: Sequence[Example], weights: Weights, *, screen: Screen) -
         for part in range(PARTS):
             out = np.array([p == part for p in parts])
             learned = fit([e for e, held in zip(examples, out, strict=True) if not held], weights.vectors[~out])
-            scores = learned.scores(weights.vectors[out])
+            scores = learned.scores(
+                weights.vectors[out], [e.text for e, held in zip(examples, out, strict=True) if held]
+            )
             for position, score in zip(np.flatnonzero(out).tolist(), scores, strict=True):
                 _count(examples[position], fold, rules=rules[position], head=bool(score >= THRESHOLD), into=counts)
     return counts

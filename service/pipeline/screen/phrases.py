@@ -7,9 +7,9 @@ time grows with the text alone.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from service.pipeline.screen.text import Words, words_in
 
@@ -23,6 +23,7 @@ _USUAL_GAP = 4
 
 Walls = frozenset[str]  # words that no gap reaches over: `has no convulsions` is not `has ... convulsions`
 Hit = tuple[int, int]  # the words [first, last) that a phrase covers
+Atoms = Sequence[Sequence[str]]  # for each word of a text, the words, stems and ranges of phrases that it is one of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,29 @@ class PhraseRejected(ValueError):
 
 @dataclass(eq=False, slots=True)
 class _Node:
-    """A state: where each slot leads, gaps that may be skipped, and the groups whose phrase is complete here."""
+    """A state: where words lead (a set of alternatives to one state), gaps that may be skipped, and the groups whose
+    phrase is complete here. `onward` says the same word by word, and is made when the state is first reached.
+    """  # noqa: D205 - one sentence too long for one line
 
-    edges: dict[int, "_Node"] = field(default_factory=dict)
+    edges: dict[frozenset[str], "_Node"] = field(default_factory=dict)
     gaps: dict[tuple[int, Walls], "_Node"] = field(default_factory=dict)
     ends: list[int] = field(default_factory=list)
+    onward: "dict[str, tuple[_Node, ...]] | None" = None
+
+    def follow(self, atoms: frozenset[str]) -> "_Node":
+        """The state that these alternatives lead to."""
+        self.onward = None
+        return self.edges.setdefault(atoms, _Node())
+
+    def leads(self) -> "dict[str, tuple[_Node, ...]]":
+        """By word, stem or range, the states that it leads to."""
+        if self.onward is None:
+            onward: dict[str, tuple[_Node, ...]] = {}
+            for atoms, node in self.edges.items():
+                for atom in atoms:
+                    onward[atom] = (*onward.get(atom, ()), node)
+            self.onward = onward
+        return self.onward
 
 
 @dataclass(eq=False, slots=True)
@@ -51,11 +70,10 @@ class Phrasebook:
     """Groups of phrases, each group known by a number."""
 
     _root: _Node = field(default_factory=_Node)
-    _slots: dict[frozenset[str], int] = field(default_factory=dict)
-    _exact: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
-    _stems: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    _exact: set[str] = field(default_factory=set)
+    _stems: set[str] = field(default_factory=set)
     _longest_stem: int = 0
-    _ranges: list[tuple[float, float, int]] = field(default_factory=list)
+    _ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def add(self, phrase: str, *, group: int, grammar: Grammar) -> None:
         """Take in one phrase, written in the grammar of its language.
@@ -72,33 +90,37 @@ class Phrasebook:
 
     def find(self, words: Words) -> dict[int, list[Hit]]:
         """Every place where a phrase of a group stands, by group, in the order of their first words."""
-        slots = [self._slots_of(text) for text in words.texts]
+        atoms = [self._atoms_of(text) for text in words.texts]
+        begins = self._root.leads()
         found: dict[int, list[Hit]] = {}
-        for start, first in enumerate(slots):
-            begun = [(self._root.edges[slot], start + 1) for slot in first if slot in self._root.edges]
-            for group, end in _walk(begun, slots, words, words.sentences[start]):
-                found.setdefault(group, []).append((start, end))
+        for start, first in enumerate(atoms):
+            begun = [(node, start + 1) for atom in first for node in begins.get(atom, ())]
+            if begun:
+                _walk(begun, atoms, words, start=start, into=found)
         return found
 
-    def _slots_of(self, text: str) -> Sequence[int]:
+    def _atoms_of(self, text: str) -> Sequence[str]:
+        """The words, stems and ranges of phrases that a word of a text is one of."""
         known = self._lookup(text)
         if known or not _REPEATED.search(text):
             return known
         return self._lookup(_REPEATED.sub(r"\1", text)) or self._lookup(_REPEATED.sub(r"\1\1", text))
 
-    def _lookup(self, text: str) -> Sequence[int]:
+    def _lookup(self, text: str) -> list[str]:
         if text[0].isdigit():
             value = float(text.replace(",", "."))
-            return [*self._exact.get(text, ()), *(slot for low, high, slot in self._ranges if low <= value <= high)]
+            return [text, *(atom for atom, (low, high) in self._ranges.items() if low <= value <= high)]
         known = self._spelt(text)
         if _ARABIC.match(text) and (bare := _CLITICS.sub("", text)) != text and len(bare) > 1:
             known += self._spelt(bare)
         return known
 
-    def _spelt(self, text: str) -> list[int]:
-        known = list(self._exact.get(text, ()))
-        for length in range(2, min(len(text), self._longest_stem) + 1):
-            known += self._stems.get(text[:length], ())
+    def _spelt(self, text: str) -> list[str]:
+        stems = self._stems
+        known = [text] if text in self._exact else []
+        known += [
+            f"{stem}*" for end in range(2, min(len(text), self._longest_stem) + 1) if (stem := text[:end]) in stems
+        ]
         return known
 
     def _extend(self, nodes: list[_Node], phrase: str, *, grammar: Grammar, within: tuple[str, ...]) -> list[_Node]:
@@ -135,57 +157,72 @@ class Phrasebook:
         return [*reached, *self._follow(nodes, [atoms])] if atoms else reached
 
     def _follow(self, nodes: list[_Node], row: Sequence[str | set[str]]) -> list[_Node]:
-        for atoms in row:
-            slot = self._slot(frozenset({atoms} if isinstance(atoms, str) else atoms))
-            nodes = [node.edges.setdefault(slot, _Node()) for node in nodes]
+        for step in row:
+            atoms = frozenset({step} if isinstance(step, str) else step)
+            self._know(atoms)
+            nodes = [node.follow(atoms) for node in nodes]
         return nodes
 
-    def _slot(self, atoms: frozenset[str]) -> int:
-        if atoms not in self._slots:
-            slot = self._slots[atoms] = len(self._slots)
-            for atom in atoms:
-                if numbers := _RANGE.fullmatch(atom):
-                    self._ranges.append((float(numbers[1]), float(numbers[2]), slot))
-                elif atom.endswith("*"):
-                    self._stems[atom[:-1]].append(slot)
-                    self._longest_stem = max(self._longest_stem, len(atom) - 1)
-                else:
-                    self._exact[atom].append(slot)
-        return self._slots[atoms]
+    def _know(self, atoms: frozenset[str]) -> None:
+        for atom in atoms:
+            if numbers := _RANGE.fullmatch(atom):
+                self._ranges[atom] = float(numbers[1]), float(numbers[2])
+            elif atom.endswith("*"):
+                self._stems.add(atom[:-1])
+                self._longest_stem = max(self._longest_stem, len(atom) - 1)
+            else:
+                self._exact.add(atom)
 
 
-def _atoms(phrase: str) -> list[str]:
+@lru_cache(maxsize=32_768)
+def _atoms(phrase: str) -> tuple[str, ...]:
     """The words that a phrase without grammar comes to, folded; none where it has grammar of its own.
 
     `self-harm` and a Chinese expression are several words written as one.
     """
     if _RANGE.fullmatch(phrase):
-        return [phrase]
+        return (phrase,)
     if any(sign in phrase for sign in "$|? ") or "..." in phrase:
-        return []
+        return ()
     texts = words_in(phrase).texts
     if not texts:
         raise PhraseRejected(f"{phrase!r} holds no word")
-    return [*texts[:-1], f"{texts[-1]}*"] if phrase.endswith("*") else texts
+    return (*texts[:-1], f"{texts[-1]}*") if phrase.endswith("*") else tuple(texts)
 
 
 def _walk(
-    waiting: list[tuple[_Node, int]], slots: Sequence[Sequence[int]], words: Words, sentence: int
-) -> Iterator[tuple[int, int]]:
-    """The groups whose phrase is completed from these states, and where it ends. This is the hot path."""
-    texts, sentences, count = words.texts, words.sentences, len(slots)
+    waiting: list[tuple[_Node, int]], atoms: Atoms, words: Words, *, start: int, into: dict[int, list[Hit]]
+) -> None:
+    """Write down the groups whose phrase is completed from these states, and where it ends. This is the hot path."""
+    sentences, count = words.sentences, len(atoms)
     while waiting:
         node, place = waiting.pop()
         for group in node.ends:
-            yield group, place
+            into.setdefault(group, []).append((start, place))
         for (gap, walls), beyond in node.gaps.items():
-            for further in range(place, min(place + gap, count) + 1):
-                waiting.append((beyond, further))
-                if further < count and texts[further] in walls:
-                    break
-        edges = node.edges
-        if edges and place < count and sentences[place] == sentence:
-            waiting += [(edges[slot], place + 1) for slot in slots[place] if slot in edges]
+            waiting += _leap(beyond, range(place, min(place + gap, count) + 1), walls, atoms, words, start=start)
+        if node.edges and place < count and sentences[place] == sentences[start]:
+            onward = node.leads()
+            waiting += [(reached, place + 1) for atom in atoms[place] for reached in onward.get(atom, ())]
+
+
+def _leap(
+    beyond: _Node, places: range, walls: Walls, atoms: Atoms, words: Words, *, start: int
+) -> list[tuple[_Node, int]]:
+    """The states reached beyond a gap that ends at any of these places."""
+    onward = beyond.leads()
+    optional = bool(beyond.ends or beyond.gaps)  # what follows the gap may be left out
+    reached: list[tuple[_Node, int]] = []
+    for place in places:
+        if optional:
+            reached.append((beyond, place))
+        if place == len(atoms) or words.sentences[place] != words.sentences[start]:
+            break
+        if not optional:
+            reached += [(node, place + 1) for atom in atoms[place] for node in onward.get(atom, ())]
+        if words.texts[place] in walls:
+            break
+    return reached
 
 
 def _named(choice: str, *, grammar: Grammar, within: tuple[str, ...]) -> Sequence[str]:

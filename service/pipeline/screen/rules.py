@@ -28,6 +28,7 @@ class Rulebook:
     rules: tuple[tuple[Rule, tuple[int, ...]], ...]
     excepted: Mapping[str, tuple[int, ...]]
     cues: Mapping[str, Mapping[CueKind, int]]
+    begun: Mapping[int, tuple[int, ...]]  # by group, the places of the rules whose first it is
 
     def matches(self, words: Words) -> Iterator[Match]:
         """The rules that hold for these words, in the order of the files.
@@ -37,7 +38,8 @@ class Rulebook:
         """
         hits = self.phrasebook.find(words)
         survey = _Survey(self, words, hits)
-        for rule, groups in self.rules:
+        for place in sorted({place for group in hits for place in self.begun.get(group, ())}):
+            rule, groups = self.rules[place]
             if all(group in hits for group in groups) and (evidence := survey.evidence(rule, groups)):
                 yield Match(rule, evidence)
 
@@ -50,6 +52,7 @@ class _Survey:
         self._english = {message for message, texts in words.by_message().items() if read_as_english(texts)}
         self._contexts: dict[str, Context] = {}
         self._judged: dict[tuple[str, Hit], frozenset[Dismissal]] = {}
+        self._excepted: dict[str, list[Hit]] = {}
 
     def evidence(self, rule: Rule, groups: Sequence[int]) -> Hit | None:
         """The first words that show the rule, or None where no full set of groups stands."""
@@ -61,8 +64,7 @@ class _Survey:
         return None
 
     def _standing(self, rule: Rule, group: int) -> list[Hit]:
-        taken = {g: self._hits.get(g, ()) for g in self._rulebook.excepted.get(rule.family, ())}
-        excepted = apart([hit for hits in taken.values() for hit in hits])
+        excepted = self._excepted_of(rule.family)
         foreign = rule.language in LATIN - {"en"}
         return [
             hit
@@ -71,6 +73,12 @@ class _Survey:
             and not (foreign and self._words.messages[hit[0]] in self._english)
             and self._dismissals(rule.language, hit) <= rule.stands
         ]
+
+    def _excepted_of(self, family: str) -> list[Hit]:
+        if family not in self._excepted:
+            groups = self._rulebook.excepted.get(family, ())
+            self._excepted[family] = apart([hit for group in groups for hit in self._hits.get(group, ())])
+        return self._excepted[family]
 
     def _dismissals(self, language: str, hit: Hit) -> frozenset[Dismissal]:
         if (language, hit) not in self._judged:
@@ -121,7 +129,10 @@ def compile_rules(sources: Sources) -> Rulebook:
         language: {kind: groups.number(p, language, where=f"cues/{language}.yaml: {kind}") for kind, p in kinds.items()}
         for language, kinds in sources.cues.items()
     }
-    return Rulebook(groups.phrasebook, tuple(rules), {name: tuple(g) for name, g in excepted.items()}, cues)
+    begun: dict[int, tuple[int, ...]] = {}
+    for place, (_, (first, *_)) in enumerate(rules):
+        begun[first] = (*begun.get(first, ()), place)
+    return Rulebook(groups.phrasebook, tuple(rules), {name: tuple(g) for name, g in excepted.items()}, cues, begun)
 
 
 class _Groups:

@@ -10,8 +10,10 @@ from service.domain.conversation import Conversation, Role
 
 LIMIT: Final = 40  # windows of a conversation; what lies beyond is read by the rules alone
 _FEWEST: Final = 3  # words: shorter sentences say little alone
-_LONGEST: Final = 1_000  # characters of a sentence that are read
+_CHARACTERS: Final = 1_000  # of a sentence that are read
+_LONGEST: Final = 60  # words of a sentence that are read at once: an encoder sees only so far, and padding blurs it
 _END: Final = re.compile(r"(?<=[.!?;])\s+|\s*\n+\s*")
+_WORD: Final = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,10 @@ class Window:
 
 
 def windows_of(conversation: Conversation) -> tuple[Window, ...]:
-    """The user's turns, the latest first: each whole, as it was sent, and then its sentences if there are several."""
+    """The user's turns, the latest first: each whole, as it was sent, and then its sentences if there are several.
+
+    Of a turn of very many sentences the first and the last are read: there people say what they want.
+    """
     found: list[Window] = []
     for index in reversed(range(len(conversation.messages))):
         message = conversation.messages[index]
@@ -31,16 +36,20 @@ def windows_of(conversation: Conversation) -> tuple[Window, ...]:
             found.append(Window(message.content, Span(index, 0, len(message.content))))
             sentences = list(_sentences(message.content))
             if len(sentences) > 1:
-                found += [Window(message.content[a:b][:_LONGEST], Span(index, a, b)) for a, b in sentences]
+                ends = (*sentences[: LIMIT // 2], *sentences[LIMIT // 2 :][-(LIMIT // 2 - 1) :])
+                found += [Window(message.content[a:b][:_CHARACTERS], Span(index, a, b)) for a, b in ends]
         if len(found) >= LIMIT:
             break
     return tuple(found[:LIMIT])
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
-    """Where the sentences begin and end, those of few words left out."""
+    """Where the sentences begin and end, those of few words left out and the very long cut."""
     start = 0
     for end in (*(match.span() for match in _END.finditer(text)), (len(text), len(text))):
-        if len(text[start : end[0]].split()) >= _FEWEST:
-            yield start, end[0]
+        words = [(start + word.start(), start + word.end()) for word in _WORD.finditer(text[start : end[0]])]
+        for first in range(0, len(words), _LONGEST):
+            part = words[first : first + _LONGEST]
+            if len(part) >= _FEWEST:
+                yield part[0][0], part[-1][1]
         start = end[1]
