@@ -80,7 +80,7 @@ build/index/manifest.json: build/encoder/encoder.json $(shell find principles_st
 	$(BIN)/clinalign principles build
 	touch $@
 
-build/screen/manifest.json: build/encoder/encoder.json $(wildcard service/pipeline/screen/examples/*.yaml) .venv/.installed
+build/screen/manifest.json: build/encoder/encoder.json $(wildcard service/pipeline/screen/examples/*.yaml) service/pipeline/screen/fitting.py service/pipeline/screen/wording.py .venv/.installed
 	$(BIN)/clinalign screen build
 
 include requirements/vllm.mk
