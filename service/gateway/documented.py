@@ -40,7 +40,8 @@ _EVENT = {
     "required": ["data"],
     "additionalProperties": False,
 }
-_described: dict[str, tuple[Any, Literal["validation", "serialization"]]] = {}  # by the name that references give
+Mode = Literal["validation", "serialization"]
+_described: dict[str, tuple[Any, Mode]] = {}  # by the name that references give
 
 
 def documented(
@@ -77,7 +78,9 @@ def openapi_of(web: FastAPI) -> Callable[[], dict[str, Any]]:
             made = get_openapi(
                 title=web.title, version=web.version, description=web.description, routes=web.routes, tags=[]
             )
-            adapters = [(name, mode, TypeAdapter(kind)) for name, (kind, mode) in _described.items()]
+            adapters: list[tuple[str, Mode, TypeAdapter[Any]]] = [
+                (name, mode, TypeAdapter(kind)) for name, (kind, mode) in _described.items()
+            ]
             _, schemas = TypeAdapter.json_schemas(adapters, ref_template=_REF)
             made.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
             web.openapi_schema = made
@@ -95,6 +98,6 @@ def _replied(reply: Any) -> dict[str, Any]:
     return _reference(reply, "serialization")
 
 
-def _reference(kind: Any, mode: Literal["validation", "serialization"]) -> dict[str, Any]:
+def _reference(kind: Any, mode: Mode) -> dict[str, Any]:
     _described[kind.__name__] = (kind, mode)
     return {"$ref": _REF.format(model=kind.__name__)}

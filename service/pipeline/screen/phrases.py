@@ -56,13 +56,17 @@ class _Node:
 
     def leads(self) -> "dict[str, tuple[_Node, ...]]":
         """By word, stem or range, the states that it leads to."""
-        if self.onward is None:
-            onward: dict[str, tuple[_Node, ...]] = {}
-            for atoms, node in self.edges.items():
-                for atom in atoms:
-                    onward[atom] = (*onward.get(atom, ()), node)
-            self.onward = onward
-        return self.onward
+        if self.onward is not None:
+            return self.onward
+        onward: dict[str, tuple[_Node, ...]] = {}
+        for atoms, node in self.edges.items():
+            for atom in atoms:
+                onward[atom] = (*onward.get(atom, ()), node)
+        self.onward = onward
+        return onward
+
+
+_NOWHERE: tuple[_Node, ...] = ()
 
 
 @dataclass(eq=False, slots=True)
@@ -203,7 +207,7 @@ def _walk(
             waiting += _leap(beyond, range(place, min(place + gap, count) + 1), walls, atoms, words, start=start)
         if node.edges and place < count and sentences[place] == sentences[start]:
             onward = node.leads()
-            waiting += [(reached, place + 1) for atom in atoms[place] for reached in onward.get(atom, ())]
+            waiting += [(reached, place + 1) for atom in atoms[place] for reached in onward.get(atom, _NOWHERE)]
 
 
 def _leap(
@@ -219,7 +223,7 @@ def _leap(
         if place == len(atoms) or words.sentences[place] != words.sentences[start]:
             break
         if not optional:
-            reached += [(node, place + 1) for atom in atoms[place] for node in onward.get(atom, ())]
+            reached += [(node, place + 1) for atom in atoms[place] for node in onward.get(atom, _NOWHERE)]
         if words.texts[place] in walls:
             break
     return reached
