@@ -4,7 +4,8 @@ import asyncio
 import math
 import os
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,13 +59,15 @@ class Model:
         self._places = asyncio.Semaphore(endpoint.concurrency)
 
     @classmethod
-    def at(cls, endpoint: Endpoint) -> "Connected":
+    @asynccontextmanager
+    async def at(cls, endpoint: Endpoint) -> AsyncIterator["Model"]:
         """The model, and its connections closed at the end."""
-        return Connected(endpoint)
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._session.close()
+        key = os.environ.get(endpoint.key_from)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        timeout = aiohttp.ClientTimeout(total=endpoint.timeout_s)
+        connector = aiohttp.TCPConnector(limit=endpoint.concurrency)
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector) as session:
+            yield cls(endpoint, session)
 
     async def ask(self, messages: Sequence[Message], **sampling: Any) -> Reply:
         """One reply to a conversation; `sampling` are fields of the body, such as temperature.
@@ -103,30 +106,6 @@ class Model:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             return None, type(error).__name__, True
         return (read, "", False) if isinstance(read, dict) else (None, "not a JSON object", False)
-
-
-class Connected:
-    """A model for as long as the block lasts. One that is entered and never left keeps its connections.
-
-    A reward that lives as long as its worker is such a one: a generator in this place would close them when collected.
-    """
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._model: Model | None = None
-
-    async def __aenter__(self) -> Model:
-        key = os.environ.get(self._endpoint.key_from)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        timeout = aiohttp.ClientTimeout(total=self._endpoint.timeout_s)
-        connector = aiohttp.TCPConnector(limit=self._endpoint.concurrency)
-        session = aiohttp.ClientSession(headers=headers, timeout=timeout, connector=connector)
-        self._model = Model(self._endpoint, session)
-        return self._model
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._model is not None:
-            await self._model.aclose()
 
 
 def read_reply(answer: Mapping[str, Any]) -> Reply:

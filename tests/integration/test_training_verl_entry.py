@@ -1,4 +1,4 @@
-"""A judge's connections as a reward worker holds them: opened once, and never left."""
+"""verl's entry holds one judge, its connections open, from answer to answer."""
 
 import gc
 import json
@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.rubric_model import Served, served
-from training.models import Endpoint, Model
 from training.reward import verl_entry
 from training.reward.judges import ServedJudge
 
@@ -18,13 +17,6 @@ RUBRIC = json.dumps([{"criterion": "Tells the dose.", "points": 5}, {"criterion"
 async def judge() -> AsyncIterator[Served]:
     async with served() as server:
         yield server
-
-
-async def test_a_model_that_was_entered_and_not_kept_by_its_block_stays_connected(judge: Served) -> None:
-    model = await Model.at(Endpoint(judge.url, "judge")).__aenter__()
-    gc.collect()
-    assert (await model.send({"messages": [], "model": "judge"}))["choices"]
-    await model.aclose()
 
 
 async def test_verls_entry_scores_answer_after_answer_with_one_judge(
@@ -39,7 +31,8 @@ async def test_verls_entry_scores_answer_after_answer_with_one_judge(
     assert said[0] == said[2]
     assert set(said[0]) == {"score", "rubric", "length_penalty"}
     assert judge.asked == 4  # two verdicts of each text; the third text is the first
-    judge_of_worker = verl_entry._scorer().judge
+    held = verl_entry._scorer().judge
     verl_entry._scorer.cache_clear()
-    assert isinstance(judge_of_worker, ServedJudge)
-    await (await judge_of_worker._judge()).model.aclose()
+    assert isinstance(held, ServedJudge)
+    ((connections, _),) = held._open.values()
+    await connections.__aexit__(None, None, None)
