@@ -41,7 +41,7 @@ def export(
     """Write a run's last state as a checkpoint for transformers, vLLM and llama.cpp."""
     _need_torch("export")
     from training import run_config  # noqa: PLC0415 - torch
-    from training.export import export as write  # noqa: PLC0415 - torch
+    from training.export.weights import export as write  # noqa: PLC0415 - torch
 
     manifest = write(run_config.read(run), out)
     _say({"checkpoint": str(out), "parameters": manifest["parameters"], "steps": manifest["steps"]}, as_json=as_json)
@@ -59,7 +59,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a checkpoint on held-out dialogues, served by llama.cpp."""
-    from training import evaluate_checkpoint, model_card  # noqa: PLC0415 - llama.cpp
+    from training import evaluate_checkpoint  # noqa: PLC0415 - llama.cpp
+    from training.export import model_card  # noqa: PLC0415 - beside it
 
     figures = evaluate_checkpoint.evaluate(checkpoint, dialogues=dialogues, seed=seed, questions=questions)
     if write:
@@ -107,14 +108,14 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Whether a checkpoint is better than the incumbent and loses nothing; exits 1 where it may not be published."""
-    from training import gating  # noqa: PLC0415 - llama.cpp
+    from training.gate import comparison  # noqa: PLC0415 - llama.cpp
 
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("dialogues", total=gating.dialogues(dialogues))
-        report = gating.compare(
+        task = bar.add_task("dialogues", total=comparison.dialogues(dialogues))
+        report = comparison.compare(
             candidate, incumbent.resolve(), judge, count=dialogues, seed=seed, progress=lambda: bar.advance(task)
         )
-    gating.write(report, out)
+    comparison.write(report, out)
     _say(report.decision.as_dict(), as_json=as_json)
     raise typer.Exit(0 if report.decision.publish else 1)
 

@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from training import gguf, manifest
-from training.gate_report import HTML_NAME, JSON_NAME, Report
+from training import gguf
+from training.export import manifest
+from training.gate.report import HTML_NAME, JSON_NAME, Report
 
 POINTER: Final = "current"
 GGUF_NAME: Final = "model.gguf"
@@ -18,11 +19,6 @@ GGUF_NAME: Final = "model.gguf"
 
 class NotPublished(ValueError):
     """The checkpoint may not take the incumbent's place; the message says why."""
-
-
-def digest(checkpoint: Path) -> str:
-    """A checkpoint's name: `sha256-` and the digest of its manifest."""
-    return f"sha256-{gguf.sha256(checkpoint / manifest.NAME)}"
 
 
 def current(shelf: Path) -> str | None:
@@ -55,8 +51,8 @@ def publish(checkpoint: Path, shelf: Path, *, report: Path | None) -> str:
             for part in (JSON_NAME, HTML_NAME):
                 shutil.copy(report / part, copy / part)
         gguf.write(copy, copy / GGUF_NAME)
-        manifest.seal(copy, {**manifest.read(copy), "published_from": digest(checkpoint)})
-        name = digest(copy)
+        manifest.seal(copy, {**manifest.read(copy), "published_from": manifest.digest(checkpoint)})
+        name = manifest.digest(copy)
         if not (shelf / name).exists():
             for path in copy.iterdir():
                 path.chmod(0o444)
@@ -75,8 +71,8 @@ def point(shelf: Path, name: str) -> None:
     place = shelf / name
     if not (place / manifest.NAME).is_file():
         raise NotPublished(f"{place}: nothing was published under this name")
-    if digest(place) != name or (odd := manifest.mismatches(place)):
-        changed = "" if digest(place) != name else f": {', '.join(odd)}"
+    if manifest.digest(place) != name or (odd := manifest.mismatches(place)):
+        changed = "" if manifest.digest(place) != name else f": {', '.join(odd)}"
         raise NotPublished(f"{place}: was changed after it was published{changed}")
     fresh = shelf / f".{POINTER}-{os.getpid()}"
     fresh.unlink(missing_ok=True)
@@ -86,8 +82,10 @@ def point(shelf: Path, name: str) -> None:
 
 def _check(report: Report, checkpoint: Path, incumbent: str | None) -> None:
     """The report must be of these two, and its rows must say yes."""
-    if report.candidate.checkpoint != digest(checkpoint):
-        raise NotPublished(f"the report is of {report.candidate.checkpoint}, this checkpoint is {digest(checkpoint)}")
+    if report.candidate.checkpoint != manifest.digest(checkpoint):
+        raise NotPublished(
+            f"the report is of {report.candidate.checkpoint}, this checkpoint is {manifest.digest(checkpoint)}"
+        )
     if incumbent is not None and report.incumbent.checkpoint != incumbent:
         raise NotPublished(f"the report is against {report.incumbent.checkpoint}, but {incumbent} is current")
     failed = [check.name for check in report.decision.checks if not check.holds]

@@ -14,10 +14,11 @@ from service.domain.enquiry import Audience
 from service.prompts import edits, verdict
 from service.prompts.base import base
 from service.prompts.control import neutralise
-from training import gguf, manifest
+from training import gguf
 from training.chatml import SPECIAL, render
 from training.dialogues import library
 from training.dialogues.drafts import LEAD
+from training.export import manifest
 from training.llama import Llama
 
 CHECKPOINT = Path("training/checkpoints/clinalign-demo")

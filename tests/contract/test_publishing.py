@@ -13,9 +13,11 @@ import pytest
 from loadtests.processes import gateway
 from service.engines.published import opened, pointed
 from tests.shipped_store import needs_encoder
-from training import gating, manifest, publishing
-from training.gate import Answered, Figures, Guard
-from training.gate_report import BadReport, Report
+from training import publishing
+from training.export import manifest
+from training.gate import comparison
+from training.gate.decision import Answered, Figures, Guard
+from training.gate.report import BadReport, Report
 
 CHECKPOINT = Path("training/checkpoints/clinalign-demo")
 
@@ -27,7 +29,7 @@ def _figures(name: str, *, gain: float = 0.0) -> Figures:
 
 def _report(candidate: Path, incumbent: str, *, gain: float = 0.1) -> Report:
     facts = {"judge": "another"}
-    return Report(_figures(publishing.digest(candidate), gain=gain), _figures(incumbent), facts)
+    return Report(_figures(manifest.digest(candidate), gain=gain), _figures(incumbent), facts)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def candidate(made: Path, tmp_path: Path) -> Path:
 
 
 def _gated(tmp_path: Path, report: Report) -> Path:
-    gating.write(report, tmp_path / "gate")
+    comparison.write(report, tmp_path / "gate")
     return tmp_path / "gate"
 
 
@@ -65,7 +67,7 @@ def test_what_is_published_is_what_the_gateway_opens(shelf: Path) -> None:
     found = opened(shelf, name)
     assert found.digest == name.replace("-", ":", 1)
     assert manifest.mismatches(shelf / name) == ()
-    assert manifest.read(shelf / name)["published_from"] == publishing.digest(CHECKPOINT)
+    assert manifest.read(shelf / name)["published_from"] == manifest.digest(CHECKPOINT)
 
 
 def test_the_report_travels_with_the_checkpoint_and_says_the_same_again(

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from service.domain.conversation import Message
-from training import gguf, manifest
+from training import gguf
 from training.chatml import REPLY, render
 from training.dialogues import library
 from training.dialogues.dialogue import Source
 from training.dialogues.words import Split
+from training.export import manifest
 from training.llama import Llama
 
 CHECKPOINT = Path("training/checkpoints/clinalign-demo")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from training.gate import Answered, Figures, Guard, NotComparable, decide
+from training.gate.decision import Answered, Figures, Guard, NotComparable, decide
 
 
 def _figures(name: str, *, gain: float = 0.0, words: int = 100, wrong: int = 10) -> Figures:

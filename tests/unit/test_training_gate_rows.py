@@ -8,10 +8,10 @@ from service.domain.conversation import Message
 from service.domain.verdict import Presence
 from training.dialogues import library
 from training.dialogues.drafts import WEAKENER
-from training.gate import Guard, decide
-from training.gate_questions import Asked
-from training.gate_report import Report
-from training.gate_rows import Rows, advises, measure, refuses, rubric_of, score
+from training.gate.decision import Guard, decide
+from training.gate.questions import Asked
+from training.gate.report import Report
+from training.gate.rows import Rows, advises, measure, refuses, rubric_of, score
 
 EVERYTHING = library.load()
 ROWS = Rows(library=EVERYTHING, queries=library.queries(), count=4, seed=1)

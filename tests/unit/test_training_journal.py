@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.journal import Journal, JournalBroken
 
 
+@settings(deadline=None)  # it writes to a disk that others write to
 @given(
     rows=st.dictionaries(st.text(min_size=1), st.dictionaries(st.text(), st.text()), max_size=8),
     cut=st.integers(0, 400),

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 from typing import Any, Final
 
-from training import manifest, provenance
 from training.align.config import AlignConfig
+from training.export import manifest, provenance
 
 _OF_THE_BASE: Final = (
     "generation_config.json",

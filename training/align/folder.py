@@ -9,9 +9,9 @@ from typing import Any, Final
 import torch
 from transformers import PreTrainedTokenizerBase, Trainer
 
-from training import provenance
 from training.align.config import AlignConfig, BadRun
 from training.align.rows import ROWS
+from training.export import provenance
 
 DONE: Final = "done.json"
 

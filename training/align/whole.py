@@ -18,9 +18,10 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import Progress
 
-from training import gating, gguf
+from training import gguf
 from training.align.config import AlignConfig, Synthesis
 from training.align.rows import ROWS
+from training.gate import comparison
 from training.llama import Llama
 from training.synthesis import command, rehearsal
 
@@ -105,8 +106,8 @@ def gated(config: AlignConfig, made: Path) -> tuple[str, ...]:
     _say("gate")
     settings = config.gate
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("dialogues", total=gating.dialogues(settings.dialogues))
-        report = gating.compare(
+        task = bar.add_task("dialogues", total=comparison.dialogues(settings.dialogues))
+        report = comparison.compare(
             made,
             Path(config.base),
             Path(settings.judge),
@@ -114,7 +115,7 @@ def gated(config: AlignConfig, made: Path) -> tuple[str, ...]:
             seed=settings.seed,
             progress=lambda: bar.advance(task),
         )
-    gating.write(report, config.folder / "gate")
+    comparison.write(report, config.folder / "gate")
     return tuple(check.name for check in report.decision.checks if not check.holds)
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from training import manifest
+from training.export import manifest
 
 _HEAD = """---
 license: apache-2.0

@@ -1,13 +1,9 @@
 """What each step of the way gains: checkpoints and rounds of guided revision in; scores, lengths and intervals out.
 
-    .venv/bin/python -m training.ladder SFT_CHECKPOINT GRPO_CHECKPOINT --dialogues 60 --seed 13
-
 Scores are the small judge's, which gave no reward and guided no revision, on held-out dialogues of trained principles
 and of principles that training never drew.
 """
 
-import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,14 +13,12 @@ from typing import Any, Final
 
 from service.entailment.reader import AnswerReader
 from training import gguf
-from training.dialogues import library
 from training.dialogues.dialogue import Dialogue
-from training.gate_rows import Rows, rubric_of, score
-from training.guided import rounds
+from training.gate.rows import Rows, rubric_of, score
 from training.healthbench.scoring import resampled
+from training.ladder.guided import rounds
 from training.llama import Llama
 
-_JUDGE: Final = Path("training/checkpoints/clinalign-judge")
 _GROUPS: Final = {"trained": "trained principles", "held_out": "held-out principles"}
 _ROUNDS: Final = 2
 _RESAMPLES: Final = 2000
@@ -49,7 +43,7 @@ def climbed(checkpoint: Path, rows: Rows, judge: AnswerReader) -> dict[str, list
         found: dict[str, list[list[Answered]]] = {}
         for group in _GROUPS:
             steps: list[list[Answered]] = [[] for _ in range(_ROUNDS + 1)]
-            for _, dialogue in rows.group(group):
+            for _, dialogue in rows.dialogues(group):
                 for step, text in zip(steps, rounds(model, dialogue, most=_ROUNDS), strict=True):
                     step.append(_answered(text, dialogue, judge))
                 print(".", end="", file=sys.stderr, flush=True)
@@ -109,17 +103,3 @@ def page(told: dict[str, Any]) -> str:
 def _cell(values: Sequence[float], digits: int = 3) -> str:
     mean, low, high = values
     return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="What each step of the way gains.")
-    parser.add_argument("sft", type=Path)
-    parser.add_argument("grpo", type=Path)
-    parser.add_argument("--dialogues", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=13)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    drawn = Rows(library=library.load(), queries=library.queries(), count=given.dialogues, seed=given.seed)
-    reader = AnswerReader.load(_JUDGE)
-    figures = table({name: climbed(getattr(given, name.lower()), drawn, reader) for name in ("SFT", "GRPO")})
-    print(json.dumps(figures) if given.json else page(figures))

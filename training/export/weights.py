@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from training import manifest, provenance, sft
+from training import sft
 from training.chatml import END, PAD, SPECIAL, TEMPLATE
+from training.export import manifest, provenance
 from training.run_config import RunConfig
 
 LARGEST_MB = 30

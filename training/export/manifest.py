@@ -16,6 +16,11 @@ def read(checkpoint: Path) -> dict[str, Any]:
     return facts
 
 
+def digest(checkpoint: Path) -> str:
+    """A checkpoint's name: `sha256-` and the digest of its manifest."""
+    return f"sha256-{gguf.sha256(checkpoint / NAME)}"
+
+
 def seal(checkpoint: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """Writes the manifest with the digests of all other files as they are now."""
     (checkpoint / NAME).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from training.gate import Answered, Check, Decision, Figures, Guard, decide
+from training.gate.decision import Answered, Check, Decision, Figures, Guard, decide
 
 JSON_NAME: Final = "gate.json"
 HTML_NAME: Final = "gate.html"

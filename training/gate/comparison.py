@@ -7,11 +7,11 @@ from pathlib import Path
 from service.entailment.reader import AnswerReader
 from training import gguf
 from training.dialogues import library
-from training.gate import Figures
-from training.gate_report import HTML_NAME, JSON_NAME, Report
-from training.gate_rows import Rows, measure
+from training.export.manifest import digest
+from training.gate.decision import Figures
+from training.gate.report import HTML_NAME, JSON_NAME, Report
+from training.gate.rows import Rows, measure
 from training.llama import Llama
-from training.publishing import digest
 
 _GROUPS = 4
 

@@ -13,7 +13,7 @@ from service.domain.conversation import Message, Role
 from service.domain.verdict import Verdict, failing, is_better
 from service.prompts import edits, verdict
 from training.dialogues.dialogue import Dialogue
-from training.gate_rows import Speaks, rubric_of
+from training.gate.rows import Speaks, rubric_of
 
 _REPLY_TOKENS: Final = 320
 _LINE: Final = 7

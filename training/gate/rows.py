@@ -19,8 +19,8 @@ from training.dialogues.dialogue import Dialogue, Source
 from training.dialogues.drafts import WEAKENER
 from training.dialogues.library import Exemplar, Library, Principle
 from training.dialogues.words import Split
-from training.gate import Answered, Figures, Guard
-from training.gate_questions import Asked, asked
+from training.gate.decision import Answered, Figures, Guard
+from training.gate.questions import Asked, asked
 from training.reward.rubric import Rubric
 
 _REPLY_TOKENS: Final = 320

@@ -1,0 +1,27 @@
+"""`python -m training.ladder SFT_CHECKPOINT GRPO_CHECKPOINT`: the table of what each step gains, on standard output."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Final
+
+from service.entailment.reader import AnswerReader
+from training.dialogues import library
+from training.gate.rows import Rows
+from training.ladder.climb import climbed, page, table
+
+_JUDGE: Final = Path("training/checkpoints/clinalign-judge")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="What each step of the way gains.")
+    parser.add_argument("sft", type=Path)
+    parser.add_argument("grpo", type=Path)
+    parser.add_argument("--dialogues", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    drawn = Rows(library=library.load(), queries=library.queries(), count=given.dialogues, seed=given.seed)
+    reader = AnswerReader.load(_JUDGE)
+    figures = table({name: climbed(getattr(given, name.lower()), drawn, reader) for name in ("SFT", "GRPO")})
+    print(json.dumps(figures) if given.json else page(figures))
