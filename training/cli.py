@@ -207,15 +207,20 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
     """Rubrics for unlabelled queries, from the principles that matter for each: rows for DPO and GRPO."""
     from training.synthesis import command  # noqa: PLC0415 - the encoder and FAISS
 
-    with command.opened(folder, (url, model), (judge_url or url, judge or model), samples, seed, concurrency) as run:
-        source = command.Source(queries, field, limit)
-        if read_replies is not None:
-            command.take(run, read_replies)
-        if write_requests is not None:
-            command.write_requests(run, source, write_requests)
-        else:
-            command.ask(run, source, concurrency=concurrency)
-        _say(command.finish(run, source, prompt_price, completion_price), as_json=as_json)
+    try:
+        with command.opened(
+            folder, (url, model), (judge_url or url, judge or model), samples, seed, concurrency
+        ) as run:
+            source = command.Source(queries, field, limit)
+            if read_replies is not None:
+                command.take(run, read_replies)
+            if write_requests is not None:
+                command.write_requests(run, source, write_requests)
+            else:
+                command.ask(run, source, concurrency=concurrency)
+            _say(command.finish(run, source, prompt_price, completion_price), as_json=as_json)
+    except command.REFUSED as error:
+        _refuse(error)
 
 
 def _refuse(error: Exception) -> NoReturn:

@@ -14,12 +14,11 @@ from training import gguf
 from training.agreement.asks import Ask, asks
 from training.agreement.compare import Agreement, Reference, compare
 from training.agreement.engines import LlamaCpp, Vllm
+from training.environments import ROOT, TRAINING
 from training.journal import Journal
 from training.llama import Llama
 from training.vllm_server import NotServed, serving
 
-ROOT = Path(__file__).parents[2]
-_PYTHON = ROOT / ".venv-training/bin/python"
 _LONGEST_S = 300.0
 _UP_WITHIN_S = 1800.0
 
@@ -62,7 +61,7 @@ def agree(checkpoint: Path, *, dialogues: int, dtypes: Sequence[str], folder: Pa
     }
 
 
-def said(checkpoint: Path, asked: Sequence[Ask], *, python: Path = _PYTHON) -> list[dict[str, Any]]:
+def said(checkpoint: Path, asked: Sequence[Ask], *, python: Path = TRAINING) -> list[dict[str, Any]]:
     """What transformers says, in an environment of its own, whose `python` this is.
 
     Raises:

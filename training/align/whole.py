@@ -21,11 +21,11 @@ from rich.progress import Progress
 from training import gguf
 from training.align.config import AlignConfig, Synthesis
 from training.align.rows import ROWS
+from training.environments import TRAINING
 from training.gate import comparison
 from training.llama import Llama
 from training.synthesis import command, rehearsal
 
-TRAINING: Final = Path(".venv-training/bin/python")
 _CONTEXT: Final = 4096
 
 

@@ -7,19 +7,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import Progress
 
+from principles_store.errors import StoreError
 from principles_store.paths import Places
-from training.healthbench.records import lines
+from training.healthbench.records import BadRow, lines
+from training.journal import JournalBroken
 from training.models import Endpoint
-from training.synthesis.queries import Query, read
+from training.synthesis.queries import BadQueries, Query, read
 from training.synthesis.run import Prices, Report, Synthesis
 from training.synthesis.steps import Plan
 from training.synthesis.store import StoredPrinciples
 
+# What a person can mend: the message says what and where.
+REFUSED: Final = (BadQueries, BadRow, JournalBroken, StoreError)
 _MODEL_KEY, _JUDGE_KEY = "CLINALIGN_MODEL_KEY", "CLINALIGN_GRADER_KEY"
 
 

@@ -3,14 +3,19 @@
 import csv
 import gzip
 import hashlib
+import importlib.util
 import json
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.environments import ROOT, TRAINING
+
 # Where a row keeps its text, unless the caller says.
 _FIELDS = ("query", "question", "Question", "text", "prompt", "first_user_turn")
+_NO_PYARROW = "Parquet needs pyarrow: run `make install-align`, or save it as JSONL"
 
 
 class BadQueries(ValueError):
@@ -35,24 +40,24 @@ def read(path: Path, *, field: str | None = None, source: str | None = None) -> 
 
     """
     seen: set[str] = set()
-    for number, row in enumerate(_rows(path), start=1):
-        text = " ".join(_text(row, field, where=f"{path.name}: row {number}").split())
+    fields = (field,) if field else _FIELDS
+    for number, row in enumerate(_rows(path, fields), start=1):
+        text = " ".join(_text(row, fields, where=f"{path.name}: row {number}").split())
         name = hashlib.sha256(text.encode()).hexdigest()[:24]
         if text and name not in seen:
             seen.add(name)
             yield Query(name, text, source or path.name, number)
 
 
-def _text(row: object, field: str | None, *, where: str) -> str:
+def _text(row: object, fields: Sequence[str], *, where: str) -> str:
     if isinstance(row, dict):
-        for name in (field,) if field else _FIELDS:
+        for name in fields:
             if isinstance(value := row.get(name), str):
                 return value
-    wanted = f"`{field}`" if field else f"any of {', '.join(_FIELDS)}"
-    raise BadQueries(f"{where}: no text under {wanted}")
+    raise BadQueries(f"{where}: no text under {' or '.join(f'`{name}`' for name in fields)}")
 
 
-def _rows(path: Path) -> Iterator[Any]:
+def _rows(path: Path, fields: Sequence[str]) -> Iterator[Any]:
     kind = "".join(path.suffixes[-2:] if path.suffix == ".gz" else path.suffixes[-1:]).lower()
     try:
         match kind:
@@ -62,10 +67,10 @@ def _rows(path: Path) -> Iterator[Any]:
                 with _opened(path) as file:
                     yield from csv.DictReader(file)
             case ".parquet":
-                yield from _parquet(path)
+                yield from _parquet(path, fields)
             case _:
                 raise BadQueries(f"{path}: should be .jsonl, .csv (also .gz) or .parquet")
-    except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
         raise BadQueries(f"{path}: cannot be read ({type(error).__name__})") from error
 
 
@@ -83,12 +88,23 @@ def _jsonl(path: Path) -> Iterator[Any]:
                     raise BadQueries(f"{path.name}: line {number} is not JSON") from error
 
 
-def _parquet(path: Path) -> Iterator[Any]:
-    """Batch by batch, so that a file larger than memory is no matter."""
-    try:
-        from pyarrow import parquet  # noqa: PLC0415 - only this format needs it
-    except ModuleNotFoundError:
-        raise BadQueries(f"{path}: Parquet needs pyarrow: run `make install-align`, or save it as JSONL") from None
-    with parquet.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=1024):
-            yield from batch.to_pylist()
+def _parquet(path: Path, fields: Sequence[str]) -> Iterator[Any]:
+    """Never more than some rows in memory, by pyarrow: ours, or the training environment's by way of a pipe."""
+    if importlib.util.find_spec("pyarrow") is not None:
+        from training.synthesis.parquet import rows  # noqa: PLC0415 - only this format needs it
+
+        yield from rows(path, fields)
+        return
+    if not TRAINING.exists():
+        raise BadQueries(f"{path}: {_NO_PYARROW}")
+    command = [str(TRAINING), "-m", "training.synthesis.parquet", str(path.absolute()), *fields]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reader:  # noqa: S603 - our own words
+        try:
+            yield from map(json.loads, reader.stdout or ())
+            said = (reader.stderr.read() if reader.stderr else b"").decode().splitlines()
+            reader.wait()
+        finally:
+            reader.kill()  # who asked may have had enough
+    if reader.returncode:
+        why = said[-1] if said else f"exit status {reader.returncode}"
+        raise BadQueries(f"{path}: {_NO_PYARROW if 'pyarrow' in why else f'cannot be read ({why})'}")
