@@ -34,5 +34,4 @@ async def test_verls_entry_scores_answer_after_answer_with_one_judge(
     held = verl_entry._scorer().judge
     verl_entry._scorer.cache_clear()
     assert isinstance(held, ServedJudge)
-    ((connections, _),) = held._open.values()
-    await connections.__aexit__(None, None, None)
+    await held.aclose()

@@ -6,6 +6,9 @@ A run that was stopped, even killed, goes on where it was when it is started aga
 """
 
 import argparse
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,25 +46,31 @@ def run(config: AlignConfig, *, judge: Judge | None = None) -> Path:
     set_seed(config.seed)
     folder = claimed(config)
     rows = load(config)
-    scorer = Scorer(judge) if judge else scorer_of(config, rows)
     at = Path(config.base)
-    for stage in config.stages:
-        made = folder / stage.kind / "checkpoint"
-        if not (made / DONE).exists():
-            optimise(config, stage, at, made, rows, scorer)
-            note(folder, {f"reward_{stage.kind}": scorer.tally.as_dict()})
-        at = made
+    with nullcontext(Scorer(judge)) if judge else scoring(config, rows) as scorer:
+        for stage in config.stages:
+            made = folder / stage.kind / "checkpoint"
+            if not (made / DONE).exists():
+                optimise(config, stage, at, made, rows, scorer)
+                note(folder, {f"reward_{stage.kind}": scorer.tally.as_dict()})
+            at = made
     return export(config, at)
 
 
-def scorer_of(config: AlignConfig, rows: Rows) -> Scorer:
+@contextmanager
+def scoring(config: AlignConfig, rows: Rows) -> Iterator[Scorer]:
     """The reward's scorer: by the wordings that the generator knows, and where it knows none by a served model."""
     length = Length(config.reward.allowed_words, config.reward.length_slope)
     rules = WordingsJudge((*rows.train, *rows.held_out))
     if not config.reward.url:
-        return Scorer(rules, length=length)
+        yield Scorer(rules, length=length)
+        return
     endpoint = Endpoint(config.reward.url, config.reward.model, "CLINALIGN_GRADER_KEY", config.reward.concurrency)
-    return Scorer(FirstOf(rules, ServedJudge(endpoint)), length=length, concurrency=config.reward.concurrency)
+    served = ServedJudge(endpoint)
+    try:
+        yield Scorer(FirstOf(rules, served), length=length, concurrency=config.reward.concurrency)
+    finally:
+        asyncio.run(served.aclose())
 
 
 def optimise(config: AlignConfig, stage: Stage, base: Path, made: Path, rows: Rows, scorer: Scorer) -> None:

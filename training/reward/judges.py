@@ -13,6 +13,7 @@ from service.prompts.control import neutralise
 from training.models import Endpoint, Model, ModelFailed
 
 _ALTERNATIVES = 20
+_CLOSES_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,17 @@ class ServedJudge:
         """As the model judge does."""
         return await (await self._judge()).does(prompt, answer, criterion)
 
+    async def aclose(self) -> None:
+        """Closes the connections of every event loop that still runs; those of the others ended with it."""
+        here = asyncio.get_running_loop()
+        while self._open:
+            loop, (manager, _) = self._open.popitem()
+            if loop is here:
+                await _closed(manager)
+            elif loop.is_running():  # TRL's, in a thread of its own, runs until the process ends
+                async with asyncio.timeout(_CLOSES_WITHIN_S):
+                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_closed(manager), loop))
+
     async def _judge(self) -> ModelJudge:
         loop = asyncio.get_running_loop()
         if loop in self._open:
@@ -65,3 +77,7 @@ class ServedJudge:
         self._open[loop] = manager, opened
         opened.set_result(ModelJudge(await manager.__aenter__(), self._threshold))
         return await opened
+
+
+async def _closed(connections: AbstractAsyncContextManager[Model]) -> None:
+    await connections.__aexit__(None, None, None)
