@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-VARIANTS = ("dense", "dense-shared", "mixture")
+# Each optimiser's loss: Dr. GRPO, whose prompts may be computed once, DAPO, and GSPO for a mixture of experts.
+KILLED = ("dense-shared", "mixture")
+UNDISTURBED = ("dense", "dapo")
+VARIANTS = (*KILLED, *UNDISTURBED)
 PYTHON = Path(".venv-training/bin/python")
 TRL = Path(".venv-training/lib/python3.11/site-packages/trl")
 pytestmark = [
@@ -19,7 +22,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def variants() -> dict[str, dict[str, Any]]:
     done = subprocess.run(
-        [str(PYTHON), "-m", "training.align.kills", "--kills", "2", *VARIANTS],
+        [str(PYTHON), "-m", "training.align.kills", "--kills", "2", *KILLED, *(f"{name}:0" for name in UNDISTURBED)],
         env={"PYTHONPATH": ".", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
         capture_output=True,
         text=True,
@@ -30,7 +33,7 @@ def variants() -> dict[str, dict[str, Any]]:
     return {each["variant"]: each for each in json.loads(done.stdout.splitlines()[-1])}
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", KILLED)
 def test_grpo_killed_twice_ends_with_the_weights_of_an_undisturbed_run(
     variants: dict[str, dict[str, Any]], variant: str
 ) -> None:
@@ -49,3 +52,13 @@ def test_prompts_computed_once_give_the_log_probabilities_of_plain_passes(
 def test_prompts_computed_once_give_the_gradient_of_trls_own_passes(variants: dict[str, dict[str, Any]]) -> None:
     gradients = [variants[name]["first_gradient"] for name in ("dense", "dense-shared")]
     assert gradients[0] == pytest.approx(gradients[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_loss_has_a_gradient_and_moves_the_weights(variants: dict[str, dict[str, Any]], variant: str) -> None:
+    assert variants[variant]["learnt"]
+    assert 0 < variants[variant]["first_gradient"] < 1e3
+
+
+def test_dapo_weighs_rewards_by_their_spread_where_dr_grpo_does_not(variants: dict[str, dict[str, Any]]) -> None:
+    assert variants["dapo"]["first_gradient"] != pytest.approx(variants["dense"]["first_gradient"], rel=1e-3)

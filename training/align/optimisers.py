@@ -1,7 +1,7 @@
 """TRL's trainers with our defaults: a model, rows and a stage's options come in; a trainer that resumes goes out.
 
-Dense models are trained by Dr. GRPO with DAPO's wide clip, mixtures of experts by GSPO; any of it can be set otherwise
-in the TOML. TRL's own documentation and the papers behind those names give the reasons.
+Dense models are trained by Dr. GRPO with DAPO's wide clip, or by DAPO where the TOML's `loss_type` says so, mixtures of
+experts by GSPO; any of it can be set otherwise in the TOML. TRL's own documentation and the papers give the reasons.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,13 +23,10 @@ from training.align.shared import SharedPrompts
 from training.reward.adapters import trl_form_reward, trl_reward
 from training.reward.scorer import Scorer
 
-_DENSE = {
-    "loss_type": "dr_grpo",
-    "scale_rewards": "none",
-    "epsilon_high": 0.28,
-    "mask_truncated_completions": True,
-}
-_MIXTURE = {
+_WIDE = {"epsilon_high": 0.28, "mask_truncated_completions": True}
+_DR_GRPO = {"loss_type": "dr_grpo", "scale_rewards": "none", **_WIDE}
+_DAPO = {"loss_type": "dapo", "scale_rewards": "group", **_WIDE}
+_GSPO = {
     "loss_type": "grpo",
     "importance_sampling_level": "sequence",
     "epsilon": 3e-4,
@@ -147,7 +144,8 @@ def grpo(
     scorer: Scorer,
 ) -> Trainer:
     """By rubric reward, and the format's beside it. Samples whose judge failed are left out."""
-    shape = _MIXTURE if is_mixture(model) else _DENSE
+    dense = _DAPO if stage.options.get("loss_type") == "dapo" else _DR_GRPO
+    shape = _GSPO if is_mixture(model) else dense
     weights = {"reward_weights": [1.0, config.reward.form_weight]}
     kinds = config.data.tasks
     blocks = {"shuffle_dataset": len(kinds) == 1}
