@@ -87,3 +87,4 @@ include requirements/vllm.mk
 include requirements/clients.mk
 include requirements/schema.mk
 include requirements/evaluate.mk
+include requirements/verl.mk

@@ -1,0 +1,10 @@
+# Our multi-node run as verl's own loader reads it, and our reward as verl calls it: `make test-verl`. verl stands apart from
+# the training environment, beside which alone its pins can stand.
+.PHONY: test-verl
+build/verl/.installed: requirements/verl.txt .venv-training/.installed-align
+	rm -rf build/verl
+	$(TRAIN)/$(PIP) --no-deps --target build/verl -r requirements/verl.txt
+	touch $@
+
+test-verl: install .venv/.installed-dev build/verl/.installed ## 280 MB more: the run's configuration and reward in verl itself
+	$(BIN)/python -m pytest tests/contract/test_verl.py
