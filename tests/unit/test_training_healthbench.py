@@ -2,8 +2,10 @@
 
 import json
 import random
+import re
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +199,27 @@ def test_the_report_shows_scores_and_escapes_what_it_shows() -> None:
     assert "Score 0.500" in made
     assert "<script>" not in made
     assert "&lt;x&gt;" in made
-    assert made.count("<svg") == 3
+    assert made.count("<svg") == 5  # a bar and a scale for theme and axis, and the histogram
+
+
+def test_the_report_says_intervals_in_figures_and_length_beside_the_score() -> None:
+    answers = [Graded(f"a{at}", (Mark(5, met=at % 2 == 0),), ("theme:t",), words=100 + at) for at in range(40)]
+    scores = scoring.score(answers)
+    made = report.page(scores, answers, title="T", facts={})
+    assert f"{scores.themes['t'].low:.3f} to {scores.themes['t'].high:.3f}</td>" in made
+    assert "An answer has 120 words on average." in made
+    assert "on average" not in report.page(scores, [replace(a, words=None) for a in answers], title="T", facts={})
+
+
+@pytest.mark.parametrize("worst", [0.0, -0.3, -1.8, -40.0])
+def test_the_histograms_scale_has_round_values_and_0_among_them(worst: float) -> None:
+    marks = [(Mark(10, met=True),), (Mark(10, met=False), Mark(10 * worst, met=True))]
+    answers = [Graded(f"a{at}", each) for at, each in enumerate(marks)]
+    made = report.page(scoring.score(answers), answers, title="T", facts={})
+    ticks = [float(x) for x in re.findall(r'y="180">([-0-9.]+)</text>', made)]
+    assert 2 <= len(ticks) <= 9
+    assert 0 in ticks
+    assert all(worst <= tick <= 1 for tick in ticks)
 
 
 def test_cases_are_read_with_their_theme(tmp_path: Path) -> None:
