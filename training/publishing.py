@@ -11,10 +11,11 @@ from typing import Final
 
 from training import gguf
 from training.export import manifest
-from training.gate.report import HTML_NAME, JSON_NAME, Report
+from training.gate.report import HTML_NAME, JSON_NAME, SECTION, Report
 
 POINTER: Final = "current"
 GGUF_NAME: Final = "model.gguf"
+_CARD: Final = "README.md"
 
 
 class NotPublished(ValueError):
@@ -50,6 +51,7 @@ def publish(checkpoint: Path, shelf: Path, *, report: Path | None) -> str:
         if report is not None:
             for part in (JSON_NAME, HTML_NAME):
                 shutil.copy(report / part, copy / part)
+            _tell(Report.read(report / JSON_NAME), copy / _CARD)
         gguf.write(copy, copy / GGUF_NAME)
         manifest.seal(copy, {**manifest.read(copy), "published_from": manifest.digest(checkpoint)})
         name = manifest.digest(copy)
@@ -78,6 +80,12 @@ def point(shelf: Path, name: str) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(name)
     fresh.replace(shelf / POINTER)
+
+
+def _tell(report: Report, card: Path) -> None:
+    """The gate's words at the end of the card, in place of those of an earlier gate."""
+    said = card.read_text(encoding="utf-8") if card.exists() else ""
+    card.write_text(said.partition(f"\n{SECTION}\n")[0] + report.section(), encoding="utf-8")
 
 
 def _check(report: Report, checkpoint: Path, incumbent: str | None) -> None:

@@ -79,7 +79,27 @@ def test_the_report_travels_with_the_checkpoint_and_says_the_same_again(
     again = Report.read(shelf / name / "gate.json")
     assert again.decision == report.decision
     assert {"gate.json", "gate.html", "model.gguf"} <= manifest.read(shelf / name)["files"].keys()
-    assert "is published" in (shelf / name / "gate.html").read_text()
+    assert "may be published" in (shelf / name / "gate.html").read_text()
+    card = (shelf / name / "README.md").read_text()
+    assert card.startswith("a candidate\n## Gate\n")
+    assert f"Held against `{report.incumbent.checkpoint}`" in card
+    assert "| edits | holds | 0.500 | 0.500 | +0.000 to +0.000 | 2 |" in card
+
+
+def test_a_later_gate_takes_the_earlier_ones_place_in_the_card(shelf: Path, candidate: Path, tmp_path: Path) -> None:
+    name = publishing.publish(
+        candidate, shelf, report=_gated(tmp_path, _report(candidate, publishing.current(shelf) or ""))
+    )
+    once_more = tmp_path / "again"
+    shutil.copytree(shelf / name, once_more)
+    for path in once_more.iterdir():
+        path.chmod(0o644)
+    (once_more / "config.json").write_text((once_more / "config.json").read_text() + "\n")
+    manifest.seal(once_more, manifest.read(once_more))
+    again = publishing.publish(once_more, shelf, report=_gated(tmp_path, _report(once_more, name)))
+    card = (shelf / again / "README.md").read_text()
+    assert card.count("## Gate") == 1
+    assert f"Held against `{name}`" in card
 
 
 @pytest.mark.parametrize(

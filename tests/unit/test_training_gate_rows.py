@@ -100,7 +100,7 @@ def test_two_checkpoints_are_measured_on_the_same_rows_of_every_kind() -> None:
 def test_the_page_says_what_fails_and_draws_each_answer() -> None:
     one, other = (measure(name, Speaker("Rest."), Judge(True), ROWS) for name in ("<new>", "old"))
     page = Report(one, other, {"judge": "a & b"}).page()
-    assert "The candidate is not published" in page
+    assert "The candidate may not be published" in page
     assert "&lt;new&gt;" in page
     assert "<new>" not in page
     assert page.count('class="dot"') == 8

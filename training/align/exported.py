@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from training.align.config import AlignConfig
-from training.export import manifest, provenance
+from training.export import manifest, model_card, provenance
 
 _OF_THE_BASE: Final = (
     "generation_config.json",
@@ -37,7 +37,9 @@ def export(config: AlignConfig, made: Path) -> Path:
     (partial / "config.json").write_text(json.dumps({**shape, "use_cache": True}, indent=2) + "\n", encoding="utf-8")
     for name in _OF_THE_BASE:
         shutil.copy(base / name, partial)
-    manifest.seal(partial, _facts(config, base))
+    facts = _facts(config, base)
+    (partial / "README.md").write_text(model_card.card(facts, None), encoding="utf-8")
+    manifest.seal(partial, facts)
     shutil.rmtree(out, ignore_errors=True)
     partial.replace(out)
     return out
@@ -46,10 +48,29 @@ def export(config: AlignConfig, made: Path) -> Path:
 def _facts(config: AlignConfig, base: Path) -> dict[str, Any]:
     """The base's, and what was done to it."""
     known = {name: fact for name, fact in manifest.read(base).items() if name not in {"files", "gguf_sha256"}}
-    run: dict[str, Any] = json.loads((config.folder / "run.json").read_text(encoding="utf-8"))
-    stages = {
-        stage.kind: json.loads((config.folder / stage.kind / "checkpoint" / "done.json").read_text(encoding="utf-8"))
-        for stage in config.stages
+    run = _json(config.folder / "run.json")
+    scored = _json(config.folder / "figures.json")
+    stages = {stage.kind: _json(config.folder / stage.kind / "checkpoint" / "done.json") for stage in config.stages}
+    aligned = {
+        "run": config.raw,
+        "stages": stages,
+        "reward": {
+            kind: _reward(config, kind, scored[f"reward_{kind}"]) for kind in stages if f"reward_{kind}" in scored
+        },
+        "base_weights": run["base"],
+        "began_at": run["git_revision"],
     }
-    aligned = {"run": config.raw, "stages": stages, "base_weights": run["base"], "began_at": run["git_revision"]}
     return {**known, "git_revision": provenance.revision(), "data": provenance.sources(), "aligned": aligned}
+
+
+def _reward(config: AlignConfig, kind: str, told: dict[str, Any]) -> dict[str, Any]:
+    """What was scored for a stage, by whom, and the mean reward of the first and the last tenth of its steps."""
+    steps = [row["reward"] for row in _json(config.folder / kind / "checkpoint" / "metrics.json") if "reward" in row]
+    tenth = max(1, len(steps) // 10)
+    means = [sum(some) / tenth for some in (steps[:tenth], steps[-tenth:])]
+    return {**told, "mean": means} if steps else told
+
+
+def _json(path: Path) -> Any:
+    """Empty where a kill came before the run could write it."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

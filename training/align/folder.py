@@ -68,8 +68,15 @@ def publish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, base: Path, ma
     (partial / "training_args.bin").unlink(missing_ok=True)
     log = [row for row in trainer.state.log_history if "loss" in row or "reward" in row]
     (partial / "metrics.json").write_text(json.dumps(log, indent=1) + "\n")
-    (partial / DONE).write_text(json.dumps({"steps": trainer.state.global_step}) + "\n")
+    (partial / DONE).write_text(json.dumps({"steps": trainer.state.global_step, "loss": _loss(trainer)}) + "\n")
     partial.replace(made)
+
+
+def _loss(trainer: Trainer) -> str:
+    """As TRL names it; GSPO is GRPO's loss on whole sequences."""
+    loss = trainer.args.loss_type
+    name = "+".join(loss) if isinstance(loss, list) else str(loss)
+    return f"{name}, by sequence" if getattr(trainer.args, "importance_sampling_level", "") == "sequence" else name
 
 
 def note(folder: Path, figures: dict[str, Any]) -> None:

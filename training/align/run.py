@@ -52,7 +52,7 @@ def run(config: AlignConfig, *, judge: Judge | None = None) -> Path:
             made = folder / stage.kind / "checkpoint"
             if not (made / DONE).exists():
                 optimise(config, stage, at, made, rows, scorer)
-                note(folder, {f"reward_{stage.kind}": scorer.tally.as_dict()})
+                note(folder, {f"reward_{stage.kind}": {"judge": scorer.judge.name, **scorer.tally.as_dict()}})
             at = made
     return export(config, at)
 

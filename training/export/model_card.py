@@ -1,4 +1,4 @@
-"""The model card: a checkpoint's manifest and figures in, its README out."""
+"""The model card: a checkpoint's manifest and figures in, its README out; how it was aligned where a run aligned it."""
 
 import json
 from pathlib import Path
@@ -52,7 +52,8 @@ the end what always applies. All else that the principles want is left to the ga
 - Its rewrites mend less well than its edits.
 - Its rubric and its draft come from the same source, so a high score of its own answers says that the pipeline works,
   not that the answers are good.
-
+"""
+_FIGURES = """
 ## Figures
 
 {engine}; {count} held-out dialogues of each kind, seed {seed_evaluation}. Held out are a tenth of all words that
@@ -66,7 +67,30 @@ intervals.
 
 "Does what a criterion wants" and "is on topic" count only the known wordings, so they are lower bounds. A sentence is
 on topic where a principle of the prompt wants it.
-{questions}
+{questions}"""
+_ALIGNED = """
+## Alignment
+
+The run `{run}` (seed {seed}) went on from the weights {base}... by these stages. {adapters}
+
+| stage | loss | steps | learning rate |
+|---|---|---|---|
+{stages}
+
+The reward is the weight of a rubric's criteria that an answer meets, less a price of length, and the answer's form
+beside it. Rubrics are of the principles in the prompt. What a judge could not read is left out, never scored 0.
+
+{rewards}
+
+The gate holds the result against the checkpoint whose place it would take, by a judge that gave no reward; publishing
+adds what it found below, and its report beside this card.
+"""
+_UNMEASURED = """
+## Figures
+
+Not measured yet: `clinalign train evaluate CHECKPOINT --write` does that.
+"""
+_MADE = """
 ## How it was made
 
 The run starts from the first edition, which the repository's history keeps, with a feed-forward of 832 instead of 768.
@@ -77,7 +101,7 @@ git archive 8217cb2 training/checkpoints/clinalign-demo | tar -x --strip-compone
 mv build/training/clinalign-demo build/training/edition-1
 .venv-training/bin/python -m training.cli sft training/runs/demo-sft.toml
 .venv-training/bin/python -m training.cli export training/runs/demo-sft.toml
-.venv/bin/clinalign train evaluate --dialogues {count} --seed {seed_evaluation} --write
+{aligned}.venv/bin/clinalign train evaluate {asked}--write
 .venv/bin/python -m training.gguf training/checkpoints/clinalign-demo build/demo.gguf
 ```
 
@@ -108,6 +132,12 @@ _ROWS = (
     ("A target of the edits is met", "edits_meet_the_target"),
     ("A target of the rewrite is met", "rewrites_meet_the_target"),
 )
+_STAGES = {
+    "sft": "SFT on the best of several answers",
+    "dpo": "DPO, the best answer against the worst",
+    "grpo": "GRPO by rubric reward",
+}
+_SHORT = 12
 
 
 def publish(checkpoint: Path, figures: dict[str, Any]) -> None:
@@ -118,21 +148,67 @@ def publish(checkpoint: Path, figures: dict[str, Any]) -> None:
     manifest.seal(checkpoint, facts)
 
 
-def card(facts: dict[str, Any], figures: dict[str, Any]) -> str:
-    """The README's text."""
-    shape = facts["run"]["shape"]
-    return _HEAD.format(
-        **shape,
+def card(facts: dict[str, Any], figures: dict[str, Any] | None) -> str:
+    """The README's text; without figures it says that there are none yet."""
+    head = _HEAD.format(
+        **facts["run"]["shape"],
         parameters=facts["parameters"],
         steps=facts["steps"],
         tokens=facts["tokens"],
         seed=facts["run"]["run"]["seed"],
+    )
+    aligned = alignment(facts["aligned"]) if "aligned" in facts else ""
+    return head + aligned + (_measured(figures) if figures else _UNMEASURED) + _made(facts, figures)
+
+
+def alignment(aligned: dict[str, Any]) -> str:
+    """The section on what SFT, DPO and GRPO by rubric reward made of the base, from the run's own records."""
+    run = aligned["run"]
+    rows = [_stage(kind, done, run.get(kind, {})) for kind, done in aligned["stages"].items()]
+    rewarded = [_reward(kind, aligned["reward"][kind]) for kind in aligned["stages"] if kind in aligned["reward"]]
+    return _ALIGNED.format(
+        run=run["run"]["name"],
+        seed=run["run"]["seed"],
+        base=aligned["base_weights"][:_SHORT],
+        stages="\n".join(rows),
+        rewards="\n".join(rewarded),
+        adapters=f"Adapters of rank {run['lora'].get('rank', 16)} were trained. " if "lora" in run else "",
+    )
+
+
+def _stage(kind: str, done: dict[str, Any], options: dict[str, Any]) -> str:
+    rate = options.get("learning_rate")
+    return _row(_STAGES[kind], [done.get("loss", ""), f"{done['steps']:,}", f"{rate:g}" if rate else "TRL's own"])
+
+
+def _reward(kind: str, told: dict[str, Any]) -> str:
+    """Who judged how much for a stage, and what GRPO's reward came to."""
+    counted = f"{told['answers']:,.0f} answers, {told['unjudged']:,.0f} of them unjudged and left out"
+    said = f"- {_STAGES[kind]}: {counted}; judge: {told.get('judge', 'not recorded')}."
+    if "mean" in told:
+        first, last = told["mean"]
+        said += f" Mean reward of the first tenth of its steps {first:.3f}, of the last {last:.3f}."
+    return said
+
+
+def _measured(figures: dict[str, Any]) -> str:
+    return _FIGURES.format(
         engine=figures["engine"],
         count=figures["trained_principles"]["dialogues"],
         seed_evaluation=figures["seed"],
         held_out=", ".join(f"`{name}`" for name in figures["held_out"]),
         rows="\n".join(_rows(figures)),
         questions=_questions(figures),
+    )
+
+
+def _made(facts: dict[str, Any], figures: dict[str, Any] | None) -> str:
+    asked = f"--dialogues {figures['trained_principles']['dialogues']} --seed {figures['seed']} " if figures else ""
+    run = facts.get("aligned", {}).get("run", {}).get("run", {})
+    return _MADE.format(
+        asked=asked,
+        aligned=f".venv/bin/clinalign train run training/runs/{run['name']}.toml\n" if run else "",
+        steps=facts["steps"],
         all_steps=facts["run"]["schedule"]["steps"],
     )
 

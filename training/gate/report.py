@@ -12,10 +12,12 @@ from training.gate.decision import Answered, Check, Decision, Figures, Guard, de
 
 JSON_NAME: Final = "gate.json"
 HTML_NAME: Final = "gate.html"
+SECTION: Final = "## Gate"
+_CHECKS: Final = "| check | | candidate | incumbent | difference (95 %) | rows |\n|---|---|---|---|---|---|"
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #d8dee4}
-td.n{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto}.dot{fill:#2f6f9f;fill-opacity:.5}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}svg{width:100%;height:auto}.dot{fill:#2f6f9f;fill-opacity:.5}
 .whisker{stroke:#2f6f9f;stroke-width:3}.mean{fill:#2f6f9f}.fails{stroke:#b3362b;fill:#b3362b}
 .axis{stroke:#8c959f}text{font-size:12px;fill:#1b1f24}
 @media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}td,th{border-color:#30363d}text{fill:#e6edf3}}
@@ -65,10 +67,24 @@ class Report:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BadReport(f"{path}: is no report of the gate ({type(error).__name__})") from error
 
+    def section(self) -> str:
+        """What a model card says of it, in Markdown."""
+        known = "; ".join(f"{name}: {fact}" for name, fact in self.facts.items())
+        rows = "\n".join(
+            f"| {c.name} | {'holds' if c.holds else 'fails'} | {c.candidate:.3f} | {c.incumbent:.3f} "
+            f"| {_interval(c)} | {c.rows} |"
+            for c in self.decision.checks
+        )
+        return (
+            f"\n{SECTION}\n\nHeld against `{self.incumbent.checkpoint}` on the same held-out rows ({known}). "
+            f"Every row is in `{JSON_NAME}`. Of not_by_length the figures are mean words, and the difference is what "
+            f"is gained at equal length.\n\n{_CHECKS}\n{rows}\n"
+        )
+
     def page(self) -> str:
         """One HTML page with nothing outside it."""
         decision = self.decision
-        said = "is published" if decision.publish else "is not published"
+        said = "may be published" if decision.publish else "may not be published"
         known = "".join(f"<tr><th>{escape(str(k))}</th><td>{escape(str(v))}</td></tr>" for k, v in self.facts.items())
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Gate</title>'
@@ -101,8 +117,8 @@ def _table(decision: Decision) -> str:
         f'<td class="n">{_interval(c)}</td><td class="n">{c.rows}</td><td>{escape(c.why)}</td></tr>'
         for c in decision.checks
     )
-    head = "".join(f"<th>{name}</th>" for name in ("", "", "candidate", "incumbent", "difference", "rows", "rule"))
-    return f"<table><tr>{head}</tr>{rows}</table>"
+    head = "".join(f'<th class="n">{name}</th>' for name in ("candidate", "incumbent", "difference", "rows"))
+    return f"<table><tr><th></th><th></th>{head}<th>rule</th></tr>{rows}</table>"
 
 
 def _interval(check: Check) -> str:

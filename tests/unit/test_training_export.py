@@ -1,0 +1,89 @@
+"""What a run leaves: a checkpoint whose card says how it was aligned, from the run's own records."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from training.align.config import AlignConfig, read
+from training.align.exported import export
+from training.export import manifest, model_card
+
+CHECKPOINT = Path("training/checkpoints/clinalign-demo")
+TOML = f"""
+[run]
+name = "tiny"
+seed = 7
+base = "{CHECKPOINT.absolute()}"
+stages = ["dpo", "grpo"]
+[grpo]
+learning_rate = 1e-5
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AlignConfig:
+    """A run's folder as its stages leave it; the weights are the base's own."""
+    (tmp_path / "run.toml").write_text(TOML)
+    config = read(tmp_path / "run.toml")
+    monkeypatch.chdir(tmp_path)
+    config.folder.mkdir(parents=True)
+    _write(config.folder / "run.json", {"base": "ab" * 32, "git_revision": "c0ffee"})
+    told = {"judge": "wordings", "answers": 1200, "unjudged": 3}
+    _write(config.folder / "figures.json", {"reward_dpo": told, "reward_grpo": {**told, "answers": 64}})
+    for kind, loss in (("dpo", "sigmoid"), ("grpo", "dapo")):
+        made = config.folder / kind / "checkpoint"
+        made.mkdir(parents=True)
+        _write(made / "done.json", {"steps": 20, "loss": loss})
+        log = [{"reward": at / 10} if kind == "grpo" else {"loss": 1.0} for at in range(20)]
+        _write(made / "metrics.json", log)
+    for name in ("model.safetensors", "config.json"):
+        shutil.copy(Path(config.base) / name, made / name)
+    return config
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value))
+
+
+def _exported(run: AlignConfig) -> tuple[Path, str]:
+    out = export(run, run.folder / "grpo/checkpoint")
+    return out, (out / "README.md").read_text()
+
+
+def test_the_card_of_an_export_says_which_stages_by_which_reward_made_it(run: AlignConfig) -> None:
+    out, card = _exported(run)
+    assert manifest.mismatches(out) == ()
+    assert "The run `tiny` (seed 7) went on from the weights abababababab..." in card
+    assert "| DPO, the best answer against the worst | sigmoid | 20 | TRL's own |" in card
+    assert "| GRPO by rubric reward | dapo | 20 | 1e-05 |" in card
+    assert (
+        "- DPO, the best answer against the worst: 1,200 answers, 3 of them unjudged and left out; judge: wordings."
+        in card
+    )
+    assert "Mean reward of the first tenth of its steps 0.050, of the last 1.850." in card
+    assert "Not measured yet" in card
+    assert "It is not for care" in card
+    assert "clinalign train run training/runs/tiny.toml" in card
+
+
+def test_figures_that_are_measured_later_leave_the_section_on_alignment(run: AlignConfig) -> None:
+    out, _ = _exported(run)
+    model_card.publish(out, json.loads((Path(run.base) / "evaluation.json").read_text()))
+    card = (out / "README.md").read_text()
+    assert "## Alignment" in card
+    assert "Not measured yet" not in card
+    assert "| Edits can be read and applied |" in card
+
+
+def test_a_run_that_was_killed_before_it_noted_a_reward_is_exported_without_it(run: AlignConfig) -> None:
+    (run.folder / "figures.json").unlink()
+    _, card = _exported(run)
+    assert "| GRPO by rubric reward | dapo | 20 | 1e-05 |" in card
+    assert "judge: wordings" not in card
+
+
+def test_the_card_that_is_shipped_is_the_one_of_its_manifest_and_figures() -> None:
+    figures = json.loads((CHECKPOINT / "evaluation.json").read_text())
+    assert model_card.card(manifest.read(CHECKPOINT), figures) == (CHECKPOINT / "README.md").read_text()
