@@ -27,3 +27,7 @@ vllm: vllm-install ## serve CHECKPOINT with vLLM on 127.0.0.1:8000
 	  --dtype $(VLLM_DTYPE) --enforce-eager --max-model-len $(VLLM_CONTEXT) \
 	  --enable-prefix-caching --enable-prompt-tokens-details \
 	  --structured-outputs-config '{"backend":"xgrammar","disable_any_whitespace":true}'
+
+.PHONY: agreement
+agreement: install install-training vllm-install ## docs/agreement.md: vLLM and llama.cpp held against transformers on CHECKPOINT
+	$(BIN)/clinalign train agree $(CHECKPOINT) --page docs/agreement.md

@@ -76,13 +76,14 @@ def agree(
     folder: Annotated[Path, typer.Option(help="What was said is kept there; run again to go on.")] = Path(
         "build/agreement"
     ),
-    page: Annotated[Path | None, typer.Option(help="Write a section of the documentation there.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write docs/agreement.md, or another page, there.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:
     """Whether vLLM and llama.cpp, each started here, say on a checkpoint what transformers says; exits 1 if not."""
     from training.agreement import command  # noqa: PLC0415 - llama.cpp
     from training.agreement.page import page as written  # noqa: PLC0415 - beside it
+    from training.export import manifest  # noqa: PLC0415 - beside it
 
     try:
         figures = command.agree(checkpoint, dialogues=dialogues, dtypes=dtype or ["float32", "bfloat16"], folder=folder)
@@ -90,7 +91,8 @@ def agree(
         Console(stderr=True, soft_wrap=True).print(f"clinalign: {error}", markup=False)
         raise typer.Exit(2) from error
     if page is not None:
-        page.write_text(written(figures, checkpoint=checkpoint.name), encoding="utf-8")
+        told = written(figures, checkpoint=checkpoint.name, digest=manifest.digest(checkpoint))
+        page.write_text(told, encoding="utf-8")
     _say(figures, as_json=as_json)
     raise typer.Exit(0 if figures["agree"] else 1)
 

@@ -74,7 +74,9 @@ def test_asks_are_the_same_each_time_and_of_every_kind() -> None:
 async def test_the_page_has_a_row_for_each_engine() -> None:
     found = await _compared(Engine({Kind.DRAFT: _said("Rest."), Kind.VERDICT: _said("Yes", 0.9)}))
     figures = {"command": "run me", "dialogues": 1, "model_sha256": "ab" * 32, "engines": [found], "agree": True}
-    written = page(figures, checkpoint="demo")
-    assert written.startswith("## ")
+    written = page(figures, checkpoint="demo", digest="sha256-cd")
+    assert written.startswith("# ")
+    assert "On `demo` (`sha256-cd`) vLLM, llama.cpp and transformers **agree**." in written
+    assert "**do not agree**" in page({**figures, "agree": False}, checkpoint="demo", digest="sha256-cd")
     assert "| fake float32 | 1 of 1 (" in written
     assert "1001 of 1001" in written

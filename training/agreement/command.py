@@ -52,7 +52,7 @@ def agree(checkpoint: Path, *, dialogues: int, dtypes: Sequence[str], folder: Pa
                 kept.append(name, asyncio.run(_vllm(checkpoint.name, url, name, asked, references)).as_dict())
         found = [dict(kept[name]) for name in ("llama.cpp float32", *(f"vllm {dtype}" for dtype in dtypes))]
     return {
-        "command": "clinalign train agree",
+        "command": f"clinalign train agree --dialogues {dialogues}",
         "reference": "transformers, float32, greedy",
         "dialogues": dialogues,
         "model_sha256": weights,

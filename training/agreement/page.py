@@ -1,21 +1,24 @@
-"""The section of the documentation that tells how far the engines agree: figures in, Markdown out."""
+"""The page that tells how far the engines agree: figures in, Markdown out."""
 
 from typing import Any
 
 _SHORT = 12
 
 
-def page(figures: dict[str, Any], *, checkpoint: str) -> str:
-    """A section that starts with its title."""
+def page(figures: dict[str, Any], *, checkpoint: str, digest: str) -> str:
+    """The whole page; `digest` is the checkpoint's, as its published folder is named."""
     kinds = list(figures["engines"][0]["texts"])
     rows = "\n".join(_row(engine, kinds) for engine in figures["engines"])
-    return f"""## The engines agree on {checkpoint}
+    said = "agree" if figures["agree"] else "do not agree"
+    return f"""# Engines on one checkpoint
 
-`{figures["command"]}`: {figures["dialogues"]} held-out dialogues, each asked for a draft, and for a verdict and edits where the
-dialogue has them, greedily and without a schema. What each engine says is held against transformers in float32 on the same
-weights (`model.safetensors` {figures["model_sha256"][:_SHORT]}...). Texts are whole replies, through the engine's own chat template
-and tokenizer. Tokens are transformers' replies forced on the engine: how many of them it would have said next itself. In the
-last column stands the largest difference of a verdict's probability.
+Written by `{figures["command"]}` (`make agreement`). On `{checkpoint}` (`{digest}`) vLLM, llama.cpp and transformers **{said}**.
+
+{figures["dialogues"]} held-out dialogues are each asked for a draft, and for a verdict and edits where the dialogue has them, greedily and
+without a schema. What each engine says is held against transformers in float32 on the same weights (`model.safetensors`
+{figures["model_sha256"][:_SHORT]}...). Texts are whole replies, through the engine's own chat template and tokenizer. Tokens are
+transformers' replies forced on the engine: how many of them it would have said next itself. In the last column stands the
+largest difference of a verdict's probability. Counts with Wilson's 95 % intervals.
 
 | engine | {" | ".join(f"{kind}: same text" for kind in kinds)} | forced tokens | verdicts differ by |
 |---|{"---|" * len(kinds)}---|---|
