@@ -13,6 +13,22 @@ UNDISTURBED = ("dense", "dapo")
 VARIANTS = (*KILLED, *UNDISTURBED)
 PYTHON = Path(".venv-training/bin/python")
 TRL = Path(".venv-training/lib/python3.11/site-packages/trl")
+ENVIRONMENT = {"PYTHONPATH": ".", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+READS = """
+import json, sys
+from pathlib import Path
+from accelerate.commands.config.config_args import load_config_from_file
+from training.align.config import read
+from training.align.optimisers import arguments
+for path in sys.argv[1:]:
+    config = read(Path(path))
+    for stage in config.stages:
+        made = arguments(config, stage, mixture="a3b" in path)
+        importance = getattr(made, "importance_sampling_level", None)
+        print(json.dumps({"kind": stage.kind, "loss": made.loss_type, "importance": importance}))
+sharded = load_config_from_file("training/runs/fsdp.yaml")
+print(json.dumps({"processes": sharded.num_processes, "type": sharded.distributed_type.value}))
+"""
 pytestmark = [
     pytest.mark.training,
     pytest.mark.skipif(not TRL.exists(), reason="no TRL in .venv-training: run `make install-align`"),
@@ -23,7 +39,7 @@ pytestmark = [
 def variants() -> dict[str, dict[str, Any]]:
     done = subprocess.run(
         [str(PYTHON), "-m", "training.align.kills", "--kills", "2", *KILLED, *(f"{name}:0" for name in UNDISTURBED)],
-        env={"PYTHONPATH": ".", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
@@ -62,3 +78,16 @@ def test_each_loss_has_a_gradient_and_moves_the_weights(variants: dict[str, dict
 
 def test_dapo_weighs_rewards_by_their_spread_where_dr_grpo_does_not(variants: dict[str, dict[str, Any]]) -> None:
     assert variants["dapo"]["first_gradient"] != pytest.approx(variants["dense"]["first_gradient"], rel=1e-3)
+
+
+def test_trl_and_accelerate_take_the_settings_of_every_run_that_is_shipped() -> None:
+    runs = sorted(str(path) for path in Path("training/runs").glob("*.toml") if "stages" in path.read_text())
+    done = subprocess.run(
+        [str(PYTHON), "-c", READS, *runs], env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=110
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    *told, sharded = map(json.loads, done.stdout.splitlines())
+    assert len(told) > len(runs) > 3
+    assert {each["loss"] for each in told if each["kind"] == "grpo"} == {"dr_grpo", "grpo"}
+    assert [each["importance"] for each in told if each["loss"] == "grpo"] == ["sequence"]
+    assert sharded == {"processes": 8, "type": "FSDP"}

@@ -104,10 +104,9 @@ def sft(
 ) -> Trainer:
     """On the best answer to each prompt: only its tokens are learnt."""
     rows = [{"prompt": p.row.turns, "completion": [{"role": "assistant", "content": p.best.text}]} for p in pairs]
-    arguments = SFTConfig(**{"completion_only_loss": True, **_common(config, stage)})
     return ResumableSFT(
         model=model,
-        args=arguments,
+        args=arguments(config, stage),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=_lora(config.lora),
@@ -128,7 +127,7 @@ def dpo(
     ]
     return ResumableDPO(
         model=model,
-        args=DPOConfig(**_common(config, stage)),
+        args=arguments(config, stage),
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         peft_config=_lora(config.lora),
@@ -144,23 +143,40 @@ def grpo(
     scorer: Scorer,
 ) -> Trainer:
     """By rubric reward, and the format's beside it. Samples whose judge failed are left out."""
-    dense = _DAPO if stage.options.get("loss_type") == "dapo" else _DR_GRPO
-    shape = _GSPO if is_mixture(model) else dense
-    weights = {"reward_weights": [1.0, config.reward.form_weight]}
-    kinds = config.data.tasks
-    blocks = {"shuffle_dataset": len(kinds) == 1}
-    arguments = GRPOConfig(**{**shape, **weights, **blocks, **_common(config, stage)})
-    if len(kinds) > 1:
-        rows = woven(rows, block=arguments.generation_batch_size // arguments.num_generations, pattern=kinds)
+    settings = arguments(config, stage, mixture=is_mixture(model))
+    if len(config.data.tasks) > 1:
+        block = settings.generation_batch_size // settings.num_generations
+        rows = woven(rows, block=block, pattern=config.data.tasks)
     trainer = SharingGRPO if config.rollouts.shared_prompts else ResumableGRPO
     return trainer(
         model=model,
-        args=arguments,
+        args=settings,
         train_dataset=Dataset.from_dict(as_columns(rows)),
         reward_funcs=[trl_reward(scorer), trl_form_reward],
         processing_class=tokenizer,
         peft_config=_lora(config.lora),
     )
+
+
+def arguments(config: AlignConfig, stage: Stage, *, mixture: bool = False) -> Any:
+    """TRL's own settings of a stage: what its config class takes, checked by it.
+
+    Raises:
+        TypeError: an option of the TOML is none of its.
+        ValueError: options do not go together.
+
+    """
+    common = _common(config, stage)
+    match stage.kind:
+        case "sft":
+            return SFTConfig(**{"completion_only_loss": True, **common})
+        case "dpo":
+            return DPOConfig(**common)
+        case _:
+            dense = _DAPO if stage.options.get("loss_type") == "dapo" else _DR_GRPO
+            weights = {"reward_weights": [1.0, config.reward.form_weight]}
+            blocks = {"shuffle_dataset": len(config.data.tasks) == 1}
+            return GRPOConfig(**{**(_GSPO if mixture else dense), **weights, **blocks, **common})
 
 
 def _common(config: AlignConfig, stage: Stage) -> dict[str, Any]:
