@@ -28,7 +28,7 @@ from training.align.writers import Writer, precision, served_writer
 from training.journal import Journal
 from training.models import Endpoint
 from training.reward.judges import ServedJudge
-from training.reward.scorer import Judge, Scorer
+from training.reward.scorer import Judge, Scorer, Tally
 from training.reward.shaping import Length
 
 
@@ -51,6 +51,7 @@ def run(config: AlignConfig, *, judge: Judge | None = None) -> Path:
         for stage in config.stages:
             made = folder / stage.kind / "checkpoint"
             if not (made / DONE).exists():
+                scorer.tally = Tally()
                 optimise(config, stage, at, made, rows, scorer)
                 note(folder, {f"reward_{stage.kind}": {"judge": scorer.judge.name, **scorer.tally.as_dict()}})
             at = made

@@ -71,7 +71,7 @@ on topic where a principle of the prompt wants it.
 _ALIGNED = """
 ## Alignment
 
-The run `{run}` (seed {seed}) went on from the weights {base}... by these stages. {adapters}
+{adapters}The run `{run}` (seed {seed}) went on from the weights {base}... by these stages:
 
 | stage | loss | steps | learning rate |
 |---|---|---|---|
@@ -105,7 +105,7 @@ mv build/training/clinalign-demo build/training/edition-1
 .venv/bin/python -m training.gguf training/checkpoints/clinalign-demo build/demo.gguf
 ```
 
-What it exports are the weights with the best score on held-out words, after {steps:,} of {all_steps:,} steps: the mean
+{what} exports are the weights with the best score on held-out words, after {steps:,} of {all_steps:,} steps: the mean
 of questions said back, draft tokens, verdicts and edit tokens.
 
 The last command writes the same GGUF to the byte each time; its digest is in `manifest.json`.
@@ -207,6 +207,7 @@ def _made(facts: dict[str, Any], figures: dict[str, Any] | None) -> str:
     run = facts.get("aligned", {}).get("run", {}).get("run", {})
     return _MADE.format(
         asked=asked,
+        what="What the supervised run" if run else "What it",
         aligned=f".venv/bin/clinalign train run training/runs/{run['name']}.toml\n" if run else "",
         steps=facts["steps"],
         all_steps=facts["run"]["schedule"]["steps"],
