@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from training import gguf, sft
+from training.chatml import SPECIAL
 from training.dialogues.words import Split
 from training.muon import orthogonal
 from training.run_config import RunConfig, read
@@ -19,7 +20,7 @@ from training.trees import Tree, plant
 def _learning(config: RunConfig, tokenizer: Tokenizer) -> dict[str, object]:
     """How far the packed forward lies from the plain one."""
     torch.manual_seed(0)
-    special = {text: tokenizer.token_to_id(text) for text in sft.SPECIAL}
+    special = {text: tokenizer.token_to_id(text) for text in SPECIAL}
     network = sft.model(config.shape, special)
     tree = plant(sft.source(config, Split.TRAIN).dialogue(1), tokenizer, limit=config.tree_tokens)
     blocks = sft.blocks_of([tree])
@@ -40,7 +41,7 @@ def _orthogonal() -> dict[str, object]:
 def _growth(config: RunConfig, checkpoint: Path) -> dict[str, object]:
     """How far a model that starts from the checkpoint with a wider feed-forward lies from the checkpoint."""
     path = checkpoint / "model.safetensors"
-    special = {text: number for number, text in enumerate(sft.SPECIAL)}
+    special = {text: number for number, text in enumerate(SPECIAL)}
     ids = torch.arange(40)[None]
     said = []
     for more in (0, 64):

@@ -9,7 +9,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def source(config: RunConfig, split: Split) -> Source:
     return Source(everything, library.queries(), config.seed, split, everything.trained)
 
 
-def model(shape: Shape, special: dict[str, int]) -> Qwen3ForCausalLM:
+def model(shape: Shape, special: Mapping[str, int | None]) -> Qwen3ForCausalLM:
     """A new Qwen3 of the shape, in float32."""
     config = Qwen3Config(
         vocab_size=shape.vocabulary,

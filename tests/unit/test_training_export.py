@@ -82,8 +82,3 @@ def test_a_run_that_was_killed_before_it_noted_a_reward_is_exported_without_it(r
     _, card = _exported(run)
     assert "| GRPO by rubric reward | dapo | 20 | 1e-05 |" in card
     assert "judge: wordings" not in card
-
-
-def test_the_card_that_is_shipped_is_the_one_of_its_manifest_and_figures() -> None:
-    figures = json.loads((CHECKPOINT / "evaluation.json").read_text())
-    assert model_card.card(manifest.read(CHECKPOINT), figures) == (CHECKPOINT / "README.md").read_text()

@@ -177,7 +177,7 @@ def read(path: Path) -> AlignConfig:
 
 def _section(kind: type[_Section], raw: dict[str, Any], name: str, path: Path) -> _Section:
     given = raw.get(name, {})
-    known = {f.name: type(f.default) for f in fields(kind)}  # type: ignore[arg-type] - each is a dataclass
+    known = {f.name: type(f.default) for f in fields(kind)}  # type: ignore[arg-type]  # each is a dataclass
     for key, value in given.items():
         if key not in known:
             raise BadRun(f"{path}: [{name}] {key} is not known")

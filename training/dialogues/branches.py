@@ -74,8 +74,8 @@ class Mending:
         """The draft as it should read."""
         kept: list[Line] = []
         for line in self.draft.lines:
-            if line.does in self.targets:
-                kept += [self.opposites[line.does.id]] if line.does and line.does.id in self.opposites else []
+            if line.does is not None and line.does in self.targets:
+                kept += [self.opposites[line.does.id]] if line.does.id in self.opposites else []
             else:
                 kept.append(line)
         at = len(kept) - sum(line.closing for line in kept)

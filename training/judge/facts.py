@@ -20,7 +20,9 @@ class Fact:
 def facts() -> tuple[Fact, ...]:
     """All of wordings/facts.txt."""
     found: list[Fact] = []
-    topic, says, near = "", [], []
+    topic = ""
+    says: list[str] = []
+    near: list[str] = []
     for line in (*lines("facts.txt"), "## end"):
         if line[:1] in "=#" and near:
             found.append(Fact(topic, tuple(says), tuple(near)))

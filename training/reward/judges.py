@@ -73,7 +73,8 @@ class ServedJudge:
         loop = asyncio.get_running_loop()
         if loop in self._open:
             return await self._open[loop][1]
-        manager, opened = Model.at(self._endpoint), loop.create_future()
+        manager = Model.at(self._endpoint)
+        opened: asyncio.Future[ModelJudge] = loop.create_future()
         self._open[loop] = manager, opened
         opened.set_result(ModelJudge(await manager.__aenter__(), self._threshold))
         return await opened
