@@ -37,9 +37,10 @@ class Judge:
     """Finds of every answer the same."""
 
     present: bool | None
+    probability: float | None = None
 
     def read(self, answer: str, claims: Sequence[str]) -> tuple[Presence, ...]:
-        return tuple(Presence(self.present, None if self.present is None else 0.9) for _ in claims)
+        return tuple(Presence(self.present, self.probability) for _ in claims)
 
 
 def _one(name: str, *, duty: str = "") -> Asked:
@@ -78,14 +79,30 @@ def test_refusals(written: str, right: bool) -> None:
     assert refuses(written, _one(REFUSAL)) is right
 
 
-@pytest.mark.parametrize(("present", "least", "most"), [(True, -1.0, 1.0), (False, 0.0, 0.0), (None, -9.0, 0.0)])
-def test_what_the_judge_cannot_read_earns_nothing_and_forbidden_things_count(
-    present: bool | None, least: float, most: float
-) -> None:
+@pytest.mark.parametrize(
+    ("judge", "wanted", "forbidden"),
+    [
+        (Judge(True), 1.0, 1.0),
+        (Judge(False), 0.0, 0.0),
+        (Judge(None), 0.0, 1.0),
+        (Judge(False, 0.3), 0.3, 0.3),
+        (Judge(True, 0.7), 0.7, 0.7),
+    ],
+    ids=["yes", "no", "cannot read", "a no with a chance", "a yes with a chance"],
+)
+def test_an_answer_scores_by_the_judges_chances(judge: Judge, wanted: float, forbidden: float) -> None:
+    dialogue = next(d for _, d in ROWS.dialogues("trained") if any(c.polarity == "must_not" for c in rubric_of(d)))
+    good, bad = (
+        sum(c.weight for c in rubric_of(dialogue) if c.polarity == polarity) for polarity in ("must", "must_not")
+    )
+    assert score("Rest.", dialogue, judge) == pytest.approx((wanted * good - forbidden * bad) / good)
+    assert score(" ", dialogue, judge) == 0
+
+
+def test_a_likelier_thing_gains_though_no_threshold_is_crossed() -> None:
     _, dialogue = next(ROWS.dialogues("trained"))
-    assert least <= score("Rest.", dialogue, Judge(present)) <= most
-    if present is None and any(c.polarity == "must_not" for c in rubric_of(dialogue)):
-        assert score("Rest.", dialogue, Judge(None)) < 0
+    said = [score("Rest.", dialogue, Judge(False, chance)) for chance in (0.1, 0.2)]
+    assert said[0] != said[1]
 
 
 def test_two_checkpoints_are_measured_on_the_same_rows_of_every_kind() -> None:

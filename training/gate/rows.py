@@ -107,14 +107,23 @@ def rubric_of(dialogue: Dialogue) -> tuple[Criterion, ...]:
 
 
 def score(written: str, dialogue: Dialogue, judge: Reads) -> float:
-    """The rubric's score. What the judge cannot read earns nothing, and a forbidden thing counts as done."""
+    """The rubric's score to expect by the judge's probabilities.
+
+    Not by its yes and no: its threshold was fitted on texts of another kind, where a yes is likelier, and most answers
+    would score 0, better and worse alike. What it cannot read earns nothing, and a forbidden thing counts as done.
+    """
     rubric = rubric_of(dialogue)
     if not written.strip():
         return 0.0
-    found = judge.read(written, [c.text for c in rubric])
     items = Rubric.of(rubric)
-    done = [item.points < 0 if p.present is None else p.present for item, p in zip(items.items, found, strict=True)]
-    return items.score(done)
+    found = zip(items.items, judge.read(written, [c.text for c in rubric]), strict=True)
+    return items.expected([_chance(presence, bad=item.points < 0) for item, presence in found])
+
+
+def _chance(presence: Presence, *, bad: bool) -> float:
+    if presence.present is None:
+        return float(bad)
+    return float(presence.present) if presence.probability is None else presence.probability
 
 
 def advises(written: str, one: Asked) -> bool:

@@ -48,6 +48,10 @@ class Rubric:
         """  # noqa: D205 - one sentence too long for one line
         return sum(item.points for item, is_done in zip(self.items, done, strict=True) if is_done) / self.possible
 
+    def expected(self, chances: Sequence[float]) -> float:
+        """The score to expect where each item is done with its own chance, in [0, 1]."""
+        return sum(item.points * chance for item, chance in zip(self.items, chances, strict=True)) / self.possible
+
     def to_json(self) -> str:
         """As a row's column `rubrics`: a string, so that every framework's data loader leaves it as it is."""
         return json.dumps([{"criterion": i.criterion, "points": i.points} for i in self.items], ensure_ascii=False)
