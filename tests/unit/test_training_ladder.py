@@ -1,0 +1,80 @@
+"""The ladder: each round of guided revision keeps what it finds better, and the table tells what each step gains."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from service.domain.completion import TokenProbability
+from service.domain.conversation import Message, Role
+from training.dialogues import library
+from training.gate.rows import Rows, rubric_of
+from training.ladder.climb import Answered, page, table
+from training.ladder.guided import rounds
+
+ROWS = Rows(library=library.load(), queries=library.queries(), count=3, seed=1)
+DRAFT, ADDED = "Rest.", "Call now."
+
+
+@dataclass
+class Reviser:
+    """Drafts one sentence and adds another by edits; finds all that is wanted in an answer which has both."""
+
+    wants: dict[str, bool]
+    edit: str = ADDED
+    asked: list[str] = field(default_factory=list)
+
+    def reply(self, messages: Sequence[Message], *, most: int, schema: str | None = None) -> str:
+        self.asked.append("edits" if schema else "draft")
+        whole = {"edits": [{"op": "insert", "sentence": 1, "text": self.edit}]}
+        return json.dumps(whole) if schema else DRAFT
+
+    def first_token(self, messages: Sequence[Message]) -> list[TokenProbability]:
+        written = next(m.content for m in reversed(messages) if m.role is Role.ASSISTANT)
+        criterion = next(text for text in self.wants if text in messages[-1].content)
+        yes = 0.9 if ADDED in written and self.wants[criterion] else 0.1
+        return [TokenProbability("Yes", yes), TokenProbability("No", 1 - yes)]
+
+
+@pytest.fixture
+def reviser() -> Reviser:
+    _, dialogue = next(ROWS.dialogues("trained"))
+    return Reviser({c.text: c.polarity == "must" for c in rubric_of(dialogue)})
+
+
+def test_a_round_that_gains_is_kept_and_a_whole_answer_is_left_alone(reviser: Reviser) -> None:
+    _, dialogue = next(ROWS.dialogues("trained"))
+    draft, once, twice = rounds(reviser, dialogue, most=2)
+    assert draft == DRAFT
+    assert ADDED in once
+    assert twice == once
+    assert reviser.asked == ["draft", "edits"]
+
+
+def test_a_round_that_gains_nothing_leaves_the_draft(reviser: Reviser) -> None:
+    _, dialogue = next(ROWS.dialogues("trained"))
+    reviser.edit = "Something else."
+    assert list(rounds(reviser, dialogue, most=2)) == [DRAFT] * 3
+    assert reviser.asked == ["draft", "edits", "edits"]
+
+
+def _answers(judged: float, words: int, text: str) -> list[Answered]:
+    return [Answered(judged + at / 100, judged, words, f"{text}{at}") for at in range(20)]
+
+
+def test_the_table_tells_gains_over_the_first_draft_and_the_length_beside_them() -> None:
+    sft = [_answers(0.2, 50, "a"), _answers(0.3, 60, "b"), _answers(0.3, 60, "b")]
+    grpo = [_answers(0.4, 55, "c"), _answers(0.4, 55, "c"), _answers(0.5, 70, "d")]
+    told = table(
+        {"SFT": dict.fromkeys(("trained", "held_out"), sft), "GRPO": dict.fromkeys(("trained", "held_out"), grpo)}
+    )
+    rows = {row["step"]: row for row in told["held_out"]}
+    assert list(rows) == ["SFT", "SFT +1", "SFT +2", "GRPO", "GRPO +1", "GRPO +2"]
+    assert [row["changed"] for row in rows.values()] == [0, 20, 20, 0, 0, 20]
+    assert rows["GRPO +2"]["gain"] == pytest.approx([0.3, 0.3, 0.3])
+    assert rows["GRPO +2"]["words"][0] == 70
+    low, high = rows["SFT"]["judged"][1:]
+    assert low < rows["SFT"]["judged"][0] < high
+    assert "| GRPO +2 (n 20) |" in page(told)
+    assert page(told).count("70 (70 to 70)") == 2
