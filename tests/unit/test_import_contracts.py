@@ -22,6 +22,7 @@ VIOLATIONS = {
         "service/pipeline/screen/fitting.py",
         "from service.pipeline.screen.rows import each_row",
     ),
+    "Training runs one way": ("training/gate/decision.py", "import training.publishing"),
     "never its machinery": ("training/gguf.py", "import service.pipeline.ports"),
 }
 

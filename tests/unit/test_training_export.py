@@ -55,6 +55,8 @@ def _exported(run: AlignConfig) -> tuple[Path, str]:
 def test_the_card_of_an_export_says_which_stages_by_which_reward_made_it(run: AlignConfig) -> None:
     out, card = _exported(run)
     assert manifest.mismatches(out) == ()
+    assert json.loads((out / "config.json").read_text())["use_cache"] is True
+    assert {path.suffix for path in out.iterdir()} == {".json", ".jinja", ".md", ".safetensors"}, "nothing is pickled"
     assert "The run `tiny` (seed 7) went on from the weights abababababab... by these stages:\n" in card
     assert "| DPO, the best answer against the worst | sigmoid | 20 | TRL's own |" in card
     assert "| GRPO by rubric reward | dapo | 20 | 1e-05 |" in card
