@@ -13,21 +13,23 @@ UNDISTURBED = ("dense", "dapo")
 VARIANTS = (*KILLED, *UNDISTURBED)
 PYTHON = Path(".venv-training/bin/python")
 TRL = Path(".venv-training/lib/python3.11/site-packages/trl")
-ENVIRONMENT = {"PYTHONPATH": ".", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
-READS = """
-import json, sys
+RUNS = sorted(str(path) for path in Path("training/runs").glob("*.toml") if "stages" in path.read_text())
+# One process for all: to import TRL takes longer than most of what is asked of it.
+ASKED = f"""
+import json, runpy, sys
 from pathlib import Path
 from accelerate.commands.config.config_args import load_config_from_file
 from training.align.config import read
 from training.align.optimisers import arguments
-for path in sys.argv[1:]:
+for path in {RUNS}:
     config = read(Path(path))
     for stage in config.stages:
         made = arguments(config, stage, mixture="a3b" in path)
         importance = getattr(made, "importance_sampling_level", None)
-        print(json.dumps({"kind": stage.kind, "loss": made.loss_type, "importance": importance}))
+        print(json.dumps({{"kind": stage.kind, "loss": made.loss_type, "importance": importance}}))
 sharded = load_config_from_file("training/runs/fsdp.yaml")
-print(json.dumps({"processes": sharded.num_processes, "type": sharded.distributed_type.value}))
+print(json.dumps({{"processes": sharded.num_processes, "type": sharded.distributed_type.value}}), flush=True)
+runpy.run_module("training.align.kills", run_name="__main__", alter_sys=True)
 """
 pytestmark = [
     pytest.mark.training,
@@ -36,17 +38,25 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def variants() -> dict[str, dict[str, Any]]:
+def told() -> list[Any]:
+    """A line for each stage of each run that is shipped, one for accelerate's settings, and one for all variants."""
+    variants = [*KILLED, *(f"{name}:0" for name in UNDISTURBED)]
     done = subprocess.run(
-        [str(PYTHON), "-m", "training.align.kills", "--kills", "2", *KILLED, *(f"{name}:0" for name in UNDISTURBED)],
-        env=ENVIRONMENT,
+        [str(PYTHON), "-c", ASKED, "--kills", "2", *variants],
+        env={"PYTHONPATH": ".", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
         capture_output=True,
         text=True,
         check=False,
         timeout=115,
     )
-    assert done.stdout, done.stderr[-2000:]
-    return {each["variant"]: each for each in json.loads(done.stdout.splitlines()[-1])}
+    assert done.stdout.rstrip().endswith("]"), done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(("{", "["))]
+
+
+@pytest.fixture
+def variants(told: list[Any]) -> dict[str, dict[str, Any]]:
+    assert isinstance(told[-1], list), told[-1]
+    return {each["variant"]: each for each in told[-1]}
 
 
 @pytest.mark.parametrize("variant", KILLED)
@@ -80,14 +90,9 @@ def test_dapo_weighs_rewards_by_their_spread_where_dr_grpo_does_not(variants: di
     assert variants["dapo"]["first_gradient"] != pytest.approx(variants["dense"]["first_gradient"], rel=1e-3)
 
 
-def test_trl_and_accelerate_take_the_settings_of_every_run_that_is_shipped() -> None:
-    runs = sorted(str(path) for path in Path("training/runs").glob("*.toml") if "stages" in path.read_text())
-    done = subprocess.run(
-        [str(PYTHON), "-c", READS, *runs], env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=110
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    *told, sharded = map(json.loads, done.stdout.splitlines())
-    assert len(told) > len(runs) > 3
-    assert {each["loss"] for each in told if each["kind"] == "grpo"} == {"dr_grpo", "grpo"}
-    assert [each["importance"] for each in told if each["loss"] == "grpo"] == ["sequence"]
+def test_trl_and_accelerate_take_the_settings_of_every_run_that_is_shipped(told: list[Any]) -> None:
+    *stages, sharded, _ = told
+    assert len(stages) > len(RUNS) > 3
+    assert {each["loss"] for each in stages if each["kind"] == "grpo"} == {"dr_grpo", "grpo"}
+    assert [each["importance"] for each in stages if each["loss"] == "grpo"] == ["sequence"]
     assert sharded == {"processes": 8, "type": "FSDP"}
