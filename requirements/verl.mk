@@ -1,5 +1,5 @@
-# Our multi-node run as verl's own loader reads it, and our reward as verl calls it: `make test-verl`. verl stands apart from
-# the training environment, beside which alone its pins can stand.
+# Our multi-node run as verl's own loader reads it, our reward as verl calls it, and a batch by Ray Data: `make test-verl`.
+# They stand in a folder beside the training environment, whose own pins stay as they are.
 .PHONY: test-verl
 build/verl/.installed: requirements/verl.txt .venv-training/.installed-align
 	rm -rf build/verl

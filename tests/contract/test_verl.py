@@ -1,4 +1,4 @@
-"""Our multi-node run as verl itself reads it, and our reward as verl itself calls it."""
+"""What clusters run: our multi-node run as verl itself reads it, our reward as it calls it, a batch by Ray Data."""
 
 import json
 import math
@@ -10,11 +10,25 @@ import anyio
 import pytest
 from aiohttp import web
 
+from tests.principles_fakes import small_store
+from tests.rubric_model import reply, served
+from training.models import Endpoint
+from training.synthesis.queries import Query
+from training.synthesis.run import Synthesis
+from training.synthesis.steps import Plan
+from training.synthesis.store import StoredPrinciples
+
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-training/bin/python"
 VERL = ROOT / "build/verl"
 INSTALLED = PYTHON.exists() and (VERL / ".installed").exists()
 RUN = "training/runs/verl/clinalign-30b-a3b.yaml"
+ENVIRONMENT = {
+    "PYTHONPATH": f"{ROOT}:{VERL}",
+    "PATH": os.environ["PATH"],
+    "HF_HUB_OFFLINE": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 pytestmark = [
     pytest.mark.training,
     pytest.mark.timeout(600),  # it imports torch, transformers and Ray
@@ -45,8 +59,7 @@ async def judge() -> AsyncIterator[str]:
 
 async def test_verl_reads_the_run_and_its_reward_manager_gets_our_score(judge: str) -> None:
     command = [str(PYTHON), "-m", "training.verl_probe", RUN, "training/checkpoints/clinalign-demo", judge]
-    path = {"PYTHONPATH": f"{ROOT}:{VERL}", "PATH": os.environ["PATH"], "HF_HUB_OFFLINE": "1"}
-    done = await anyio.run_process(command, cwd=ROOT, env=path, check=False)
+    done = await anyio.run_process(command, cwd=ROOT, env=ENVIRONMENT, check=False)
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["unknown"] == []
@@ -55,3 +68,21 @@ async def test_verl_reads_the_run_and_its_reward_manager_gets_our_score(judge: s
     # Rests (7 of 10 points) and promises a cure (-5), calls nobody; far shorter than what costs.
     assert found["reward"]["reward_score"] == pytest.approx(0.2)
     assert found["reward"]["reward_extra_info"]["rubric"] == pytest.approx(0.2)
+
+
+async def test_ray_data_answers_a_batch_file_as_a_server_would(tmp_path: Path) -> None:
+    store = StoredPrinciples(small_store(tmp_path / "store"))
+    queries = [Query(f"q{at}", f"chest pain number {at}", "own", at) for at in range(5)]
+    requests, replies = tmp_path / "requests.jsonl", tmp_path / "replies.jsonl"
+    async with served() as server:
+        endpoint = Endpoint(server.url, "scripted")
+        run = Synthesis(tmp_path / "run", store, Plan(endpoint, endpoint, endpoint, samples=2))
+        rows = list(run.open_requests(queries))
+        requests.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        command = [str(PYTHON), "-m", "training.synthesis.ray_batch", str(requests), str(replies), "--url", server.url]
+        done = await anyio.run_process([*command, "--at-once", "2"], cwd=ROOT, env=ENVIRONMENT, check=False)
+        assert done.returncode == 0, done.stderr.decode()[-3000:]
+    said = {row["custom_id"]: row for row in map(json.loads, replies.read_text().splitlines())}
+    assert {name: said[name]["response"]["body"] for name in said} == {r["custom_id"]: reply(r["body"]) for r in rows}
+    assert run.take(said.values()) == (5, 0)
+    run.close()

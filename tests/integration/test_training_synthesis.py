@@ -15,6 +15,7 @@ from tests.principles_fakes import small_store
 from tests.rubric_model import batch_line, served
 from training.models import Endpoint
 from training.reward.rubric import Rubric
+from training.synthesis import ray_batch
 from training.synthesis.queries import Query, read
 from training.synthesis.run import Prices, Synthesis
 from training.synthesis.steps import Plan
@@ -152,6 +153,20 @@ async def test_ten_kills_at_random_moments_change_no_row(tmp_path: Path) -> None
     assert _rows(tmp_path / "run") == _rows(tmp_path / "whole")
     names = [json.loads(line)["key"] for line in (tmp_path / "run" / "replies.jsonl").read_text().splitlines()]
     assert len(names) == len(set(names)) == total
+
+
+async def test_what_a_batch_could_not_ask_is_told_and_asked_for_again(tmp_path: Path) -> None:
+    async with served() as server:
+        gone = server.url
+    run = Synthesis(tmp_path / "run", StoredPrinciples(small_store(tmp_path / "store")), _plan(gone))
+    requests = list(run.open_requests(_queries(2)))
+    lines = [json.loads(ray_batch.asked({"text": json.dumps(request)}, url=gone)["line"]) for request in requests]
+    assert [(line["custom_id"], line["error"]) for line in lines] == [
+        (request["custom_id"], {"code": "URLError"}) for request in requests
+    ]
+    assert run.take(lines) == (0, 2)
+    assert list(run.open_requests(_queries(2))) == requests
+    run.close()
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
