@@ -1,4 +1,4 @@
-"""Principles, labelled queries and an encoder in; a folder of index, heads and manifest out, and back."""
+"""Principles, labelled queries, topics and an encoder in; a folder of index, heads and manifest out, and back."""
 
 import json
 import shutil
@@ -17,16 +17,17 @@ from principles_store.errors import IndexUnusable
 from principles_store.index import VectorIndex
 from principles_store.loading import digest
 from principles_store.scenario import Heads
-from principles_store.schema import OUTSIDE_HEALTH, LabelledQuery, Principle, Record
+from principles_store.schema import LabelledQuery, Principle, Record
+from principles_store.topic import Example, TopicHead, of_queries
 
 MANIFEST: Final = "manifest.json"
 INDEX: Final = "index.faiss"
 QUERIES: Final = "queries.faiss"
 OWNERS: Final = "owners.npy"
 HEADS: Final = "heads.npz"
-FORMAT: Final = 2
+TOPIC: Final = "topic.npz"
+FORMAT: Final = 3
 NOBODYS: Final = -1
-ELSEWHERE: Final = -2
 # What a principle says counts less for finding it than when it applies; chosen on half of the labelled queries.
 STATEMENT: Final = 0.3
 _MEND: Final = "run `clinalign principles build`"
@@ -37,9 +38,10 @@ Progress = Callable[[int], None]
 class Manifest(Record):
     """What an index was built from; each must match what it is used with."""
 
-    format: Literal[2]
+    format: Literal[3]
     principles_digest: str
     queries_digest: str
+    topics_digest: str
     encoder_digest: str
     encoder_name: str
     precision: Precision
@@ -58,13 +60,27 @@ class Manifest(Record):
 @dataclass(frozen=True, slots=True)
 class Built:
     """What finds principles: their vectors in order of id, those of the labelled queries with the position of the
-    principle that each asks for ([queries], NOBODYS or ELSEWHERE where the store has none such), and the heads.
+    principle that each asks for ([queries], NOBODYS where the store has none such), and the heads.
     """  # noqa: D205 - one sentence too long for one line
 
     index: VectorIndex
     queries: VectorIndex
     owners: NDArray[np.int64]
     heads: Heads
+    topic: TopicHead
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Examples of topics and their unit vectors [examples, dimension]."""
+
+    examples: tuple[Example, ...]
+    vectors: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, examples: Sequence[Example], encoder: Encoder) -> "Told":
+        """Encode the examples, of which there must be one."""
+        return cls(tuple(examples), encode([example.text for example in examples], encoder))
 
 
 def build(
@@ -73,6 +89,7 @@ def build(
     encoder: Encoder,
     folder: Path,
     *,
+    topics: Sequence[Example] = (),
     progress: Progress = lambda _: None,
 ) -> Manifest:
     """Write the folder, replacing it whole; `progress` is told how many texts were encoded.
@@ -86,12 +103,13 @@ def build(
     ordered = sorted(principles, key=lambda principle: principle.id)
     asked = encode([query.text for query in queries], encoder, progress)
     vectors = principle_vectors(ordered, encoder, progress)
-    built = assemble(ordered, vectors, queries, asked)
+    told = Told((*topics, *of_queries(queries)), np.vstack([*_vectors(topics, encoder, progress), asked]))
+    built = assemble(ordered, vectors, queries, asked, told)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
         draft = Path(scratch) / "index"
         draft.mkdir()
-        manifest = _manifest(ordered, queries, encoder, files=_save(built, draft))
+        manifest = _manifest(ordered, queries, topics, encoder, files=_save(built, draft))
         (draft / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
@@ -104,20 +122,25 @@ def assemble(
     vectors: NDArray[np.float32],
     queries: Sequence[LabelledQuery],
     asked: NDArray[np.float32],
+    learned: "Told | None" = None,
 ) -> Built:
-    """Index and heads from vectors [principles, dimension] in order of id and [queries, dimension]."""
+    """Index and heads from vectors [principles, dimension] in order of id and [queries, dimension].
+
+    The topic's head learns from what is `learned`, or from the queries alone.
+    """
+    told = learned or Told(of_queries(queries), asked)
     return Built(
         VectorIndex.build(vectors),
         VectorIndex.build(asked),
         owners(principles, queries),
         Heads.fit(asked, queries, principles),
+        TopicHead.fit(told.vectors, [example.elsewhere for example in told.examples]),
     )
 
 
 def owners(principles: Sequence[Principle], queries: Sequence[LabelledQuery]) -> NDArray[np.int64]:
-    """For each query the position of the principle it asks for, else NOBODYS, or ELSEWHERE where not on health."""
+    """For each query the position of the principle it asks for, else NOBODYS."""
     rows = {principle.id: row for row, principle in enumerate(principles)}
-    rows.setdefault(OUTSIDE_HEALTH, ELSEWHERE)
     return np.array([rows.get(query.principle, NOBODYS) for query in queries], dtype=np.int64)
 
 
@@ -131,14 +154,15 @@ def open_built(folder: Path, *, principles: Sequence[Principle], encoder: Encode
     manifest = read_manifest(folder)
     _matches(folder, "principles", manifest.principles_digest, digest(principles))
     _matches(folder, "encoder", manifest.encoder_digest, encoder.digest)
-    for name in (INDEX, QUERIES, OWNERS, HEADS):
+    for name in (INDEX, QUERIES, OWNERS, HEADS, TOPIC):
         if not (folder / name).is_file() or sha256_of(folder / name) != manifest.files.get(name):
             raise IndexUnusable(f"{folder / name}: missing or damaged: {_MEND}")
     index, asked = VectorIndex.load(folder / INDEX), VectorIndex.load(folder / QUERIES)
     if len(index) != len(principles) or not len(asked) or index.dimension != encoder.dimension:
         raise IndexUnusable(f"{folder}: holds {len(index)} vectors for {len(principles)} principles: {_MEND}")
     heads = Heads.load(folder / HEADS, width=encoder.dimension, principles=len(principles))
-    return Built(index, asked, _load_owners(folder / OWNERS, queries=len(asked), principles=len(principles)), heads)
+    owned = _load_owners(folder / OWNERS, queries=len(asked), principles=len(principles))
+    return Built(index, asked, owned, heads, TopicHead.load(folder / TOPIC, width=encoder.dimension))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -166,11 +190,6 @@ def principle_vectors(
     return normalise((situations + STATEMENT * statements).astype(np.float32))
 
 
-def about_health(queries: Sequence[LabelledQuery]) -> list[int]:
-    """Positions of the labelled queries that are about health."""
-    return [position for position, query in enumerate(queries) if query.principle != OUTSIDE_HEALTH]
-
-
 def encode(texts: Sequence[str], encoder: Encoder, progress: Progress = lambda _: None) -> NDArray[np.float32]:
     """Vectors [texts, dimension], telling `progress` of each text."""
     rows = []
@@ -180,12 +199,16 @@ def encode(texts: Sequence[str], encoder: Encoder, progress: Progress = lambda _
     return np.stack(rows)
 
 
+def _vectors(topics: Sequence[Example], encoder: Encoder, progress: Progress) -> list[NDArray[np.float32]]:
+    return [encode([topic.text for topic in topics], encoder, progress)] if topics else []
+
+
 def _load_owners(path: Path, *, queries: int, principles: int) -> NDArray[np.int64]:
     try:
         found: NDArray[np.int64] = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise IndexUnusable(f"{path}: not readable: {_MEND}") from error
-    if found.shape != (queries,) or not np.isin(found, np.arange(ELSEWHERE, principles)).all():
+    if found.shape != (queries,) or not np.isin(found, np.arange(NOBODYS, principles)).all():
         raise IndexUnusable(f"{path}: of other queries or principles: {_MEND}")
     return found
 
@@ -196,16 +219,23 @@ def _save(built: Built, folder: Path) -> dict[str, str]:
     built.queries.save(folder / QUERIES)
     np.save(folder / OWNERS, built.owners, allow_pickle=False)
     built.heads.save(folder / HEADS)
-    return {name: sha256_of(folder / name) for name in (INDEX, QUERIES, OWNERS, HEADS)}
+    built.topic.save(folder / TOPIC)
+    return {name: sha256_of(folder / name) for name in (INDEX, QUERIES, OWNERS, HEADS, TOPIC)}
 
 
 def _manifest(
-    principles: Sequence[Principle], queries: Sequence[LabelledQuery], encoder: Encoder, *, files: dict[str, str]
+    principles: Sequence[Principle],
+    queries: Sequence[LabelledQuery],
+    topics: Sequence[Example],
+    encoder: Encoder,
+    *,
+    files: dict[str, str],
 ) -> Manifest:
     return Manifest(
         format=FORMAT,
         principles_digest=digest(principles),
         queries_digest=digest(queries),
+        topics_digest=digest(topics),
         encoder_digest=encoder.digest,
         encoder_name=encoder.description.name,
         precision=encoder.precision,

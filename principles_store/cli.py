@@ -17,12 +17,12 @@ from principles_store.building import build as build_index
 from principles_store.encoder import Encoder, Precision
 from principles_store.errors import InvalidPrinciples, StoreError
 from principles_store.evaluation import evaluate as evaluate_store
-from principles_store.evaluation import load_outside
 from principles_store.importer import read
 from principles_store.loading import digest, load_principles, load_queries
-from principles_store.paths import OUTSIDE_HEALTH, SHIPPED_PRINCIPLES, SHIPPED_QUERIES, Places
+from principles_store.paths import SHIPPED_PRINCIPLES, SHIPPED_QUERIES, Places
 from principles_store.schema import Dimension, LabelledQuery, Principle
 from principles_store.store import PrinciplesStore
+from principles_store.topic import load_topics
 from principles_store.validate import SHIPPED_COUNT
 from principles_store.validate import validate as validate_principles
 from principles_store.writing import write_principles
@@ -95,7 +95,7 @@ def search(
     content = {
         "scenario": told.scenario.labels,
         "probabilities": told.scenario.probabilities,
-        "health_similarity": round(told.health_similarity, 4),
+        "health": round(told.health, 4),
         "digest": told.digest,
         **matches,
     }
@@ -162,14 +162,15 @@ def build(
     precision: Exactness = Precision.FP32,
     as_json: AsJson = False,
 ) -> None:
-    """Build the index and the scenario's heads from the principles, the labelled queries and the encoder."""
+    """Build the index and the heads of scenario and topic from principles, labelled queries, topics and the encoder."""
     places = Places.from_environment()
     with refusals():
         found = load_principles(principles or places.principles)
         asked = load_queries(queries or places.queries)
         reader = Encoder.load(encoder or places.encoder, precision=precision)
-        with _progress("encoding", len(asked) + 2 * len(found)) as advance:
-            manifest = build_index(found, asked, reader, index or places.index, progress=advance)
+        topics = load_topics()
+        with _progress("encoding", len(asked) + len(topics) + 2 * len(found)) as advance:
+            manifest = build_index(found, asked, reader, index or places.index, topics=topics, progress=advance)
     print_out(manifest, as_json, lambda: tables.manifest(manifest, index or places.index))
 
 
@@ -181,7 +182,7 @@ def evaluate(
     compare_int8: Annotated[bool, typer.Option(help="Compare fp32 with int8.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Measure recall, nDCG, scenarios, other topics, latency and int8 agreement on the labelled queries."""
+    """Measure recall, nDCG, scenarios, latency and int8 agreement on the labelled queries."""
     places = Places.from_environment()
     with refusals():
         found = load_principles(principles or places.principles)
@@ -190,9 +191,7 @@ def evaluate(
         full = Encoder.load(folder)
         small = Encoder.load(folder, precision=Precision.INT8) if compare_int8 else None
         with _progress("encoding", (len(asked) + 2 * len(found)) * (2 if small else 1)) as advance:
-            report = evaluate_store(
-                found, asked, outside=load_outside(OUTSIDE_HEALTH), encoder=full, other=small, progress=advance
-            )
+            report = evaluate_store(found, asked, encoder=full, other=small, progress=advance)
     print_out(report, as_json, lambda: tables.report(report))
 
 

@@ -1,4 +1,4 @@
-"""Arguments in; tables, a page, or with --json nothing but JSON, out: `clinalign evaluate retrieval|scenario`."""
+"""Arguments in; tables, a page, or with --json nothing but JSON, out: `clinalign evaluate retrieval`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +12,9 @@ from principles_store.cli import AsJson, EncoderDir, PrinciplesDir, QueriesDir, 
 from principles_store.encoder import Encoder, Precision
 from principles_store.graded import read_judged
 from principles_store.loading import load_principles, load_queries
-from principles_store.pages import retrieval_page, scenario_page
+from principles_store.pages import retrieval_page
 from principles_store.paths import Places
 from principles_store.retrieval_evaluation import evaluate_retrieval
-from principles_store.scenario_evaluation import evaluate_scenario
 from principles_store.schema import LabelledQuery, Principle
 from principles_store.store import Snapshot
 
@@ -45,29 +44,6 @@ def retrieval(
         if page:
             retrieval_page(report, page)
     print_out(report, as_json, lambda: tables.retrieval(report))
-
-
-def scenario(
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with HealthBench's first turns, for the outside check.")
-    ] = None,
-    principles: PrinciplesDir = None,
-    queries: QueriesDir = None,
-    encoder: EncoderDir = None,
-    page: Page = None,
-    as_json: AsJson = False,  # noqa: FBT002 - an option
-) -> None:
-    """How well urgency, uncertainty, expertise and task type are read, with 95 % intervals."""
-    places = Places.from_environment()
-    with refusals():
-        found = load_principles(principles or places.principles)
-        asked = load_queries(queries or places.queries)
-        reader = Encoder.load(encoder or places.encoder)
-        vectors = principle_vectors(found, reader), encode([query.text for query in asked], reader)
-        report = evaluate_scenario(found, vectors[0], asked, vectors[1], encoder=reader, folder=data)
-        if page:
-            scenario_page(report, page)
-    print_out(report, as_json, lambda: tables.scenario(report))
 
 
 def _store(principles: Sequence[Principle], queries: Sequence[LabelledQuery], encoder: Encoder) -> Snapshot:

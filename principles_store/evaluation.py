@@ -6,24 +6,20 @@ heads fitted on the first. Scenarios are cross-validated by family.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from principles_store.building import Progress, about_health, assemble, encode, principle_vectors
+from principles_store.building import Progress, assemble, encode, principle_vectors
 from principles_store.encoder import Encoder
 from principles_store.kinship import folds
 from principles_store.measures import (
     Agreement,
-    Apart,
     Found,
     Latency,
     Reading,
     agreement,
-    apart,
     found,
     halves,
     latency,
@@ -31,8 +27,8 @@ from principles_store.measures import (
 )
 from principles_store.retrieval import Ranking
 from principles_store.scenario import codes
-from principles_store.schema import LEVELS, OUTSIDE_HEALTH, Dimension, LabelledQuery, Principle
-from principles_store.store import OUTSIDE_HEALTH_BELOW, Snapshot
+from principles_store.schema import LEVELS, Dimension, LabelledQuery, Principle
+from principles_store.store import Snapshot
 
 DEPTH: Final = 10
 
@@ -43,7 +39,6 @@ class Report:
 
     found: Found
     readings: Mapping[Dimension, Reading]
-    health: Apart
     latency: Latency
     agreement: Agreement | None
     principles: int
@@ -97,16 +92,6 @@ class Trial:
                     told[dimension][position] = LEVELS[dimension].index(label)
         return told
 
-    def health_similarities(self) -> NDArray[np.float32]:
-        """For each query about health, its highest cosine to a principle, or to another principle's query."""
-        about = about_health(self.queries)
-        names = np.array([self.queries[position].principle for position in about])
-        vectors = self.vectors[about]
-        rows = [row for row, principle in enumerate(self.principles) if principle.id != OUTSIDE_HEALTH]
-        others = np.where(names[:, None] == names[None, :], -1.0, vectors @ vectors.T)
-        nearest: NDArray[np.float32] = np.hstack([vectors @ self.principle_vectors[rows].T, others]).max(axis=1)
-        return nearest
-
     def ranks(self, positions: Sequence[int]) -> list[int | None]:
         """The rank from 1 of each query's own principle, where the store has it and it does not always apply."""
         sought = {principle.id for principle in self.principles if not principle.always_on}
@@ -122,20 +107,16 @@ def evaluate(
     principles: Sequence[Principle],
     queries: Sequence[LabelledQuery],
     *,
-    outside: Sequence[str],
     encoder: Encoder,
     other: Encoder | None = None,
     progress: Progress = lambda _: None,
 ) -> Report:
     """Measure everything with `encoder`; `other` is compared with it by what both bring in."""
     trial = Trial(principles, queries, encoder, progress=progress)
-    whole = trial.fitted_on(range(len(queries)))
-    away = np.array([whole.health_similarity(vector) for vector in encode(outside, encoder)], dtype=np.float32)
     guesses = trial.guesses()
     return Report(
         found=found(trial.ranks(trial.reported)),
         readings={d: reading(codes(queries, d), guesses[d], LEVELS[d]) for d in Dimension},
-        health=apart(trial.health_similarities(), away, threshold=OUTSIDE_HEALTH_BELOW),
         latency=latency(trial.consult, [query.text for query in queries]),
         agreement=_compare(trial, other, progress) if other else None,
         principles=len(principles),
@@ -146,11 +127,6 @@ def evaluate(
 def rank_of(wanted: str, ids: Sequence[str]) -> int | None:
     """The place from 1, or None."""
     return ids.index(wanted) + 1 if wanted in ids else None
-
-
-def load_outside(path: Path) -> tuple[str, ...]:
-    """Questions that have nothing to do with health."""
-    return tuple(str(text) for text in yaml.safe_load(path.read_text(encoding="utf-8"))["queries"])
 
 
 def _compare(trial: Trial, other: Encoder, progress: Progress) -> Agreement:

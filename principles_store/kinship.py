@@ -36,6 +36,16 @@ def family(principle: str) -> str:
     return _HEADS.get(name, name)
 
 
+def part(family: str, *, count: int = 5) -> int:
+    """The fold of a family's texts, the same for all of them, so that none is read by its sisters."""
+    return _hash(family) % count
+
+
+def is_chosen_by(family: str) -> bool:
+    """Whether choices may look at a family's texts; the others are reported."""
+    return _hash("half" + family) % 2 == 0
+
+
 def families(queries: Sequence[LabelledQuery]) -> NDArray[np.str_]:
     """The family of each query."""
     return np.array([family(query.principle) for query in queries], dtype=np.str_)
@@ -43,12 +53,12 @@ def families(queries: Sequence[LabelledQuery]) -> NDArray[np.str_]:
 
 def folds(queries: Sequence[LabelledQuery], *, count: int = 5) -> NDArray[np.int64]:
     """A fold for each query, the same for all of one family, so that none is read by its sisters."""
-    return np.array([_hash(name) % count for name in families(queries)], dtype=np.int64)
+    return np.array([part(name, count=count) for name in families(queries)], dtype=np.int64)
 
 
 def is_for_tuning(queries: Sequence[LabelledQuery]) -> NDArray[np.bool_]:
     """Whether choices may look at each query; the families of the others are reported."""
-    return np.array([_hash("half" + name) % 2 == 0 for name in families(queries)], dtype=np.bool_)
+    return np.array([is_chosen_by(name) for name in families(queries)], dtype=np.bool_)
 
 
 def _hash(text: str) -> int:

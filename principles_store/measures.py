@@ -54,19 +54,6 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
-    """How well questions outside health are told apart by similarity; `area` under the curve, 0.5 is chance.
-
-    At `threshold`, `health_kept` of the health questions and `outside_caught` of the others fall on their side.
-    """
-
-    area: float
-    threshold: float
-    health_kept: Proportion
-    outside_caught: Proportion
-
-
-@dataclass(frozen=True, slots=True)
 class Latency:
     """Milliseconds of one consultation, over `count` of them."""
 
@@ -108,17 +95,6 @@ def reading(truth: NDArray[np.int64], guess: NDArray[np.int64], levels: Sequence
         f1[level] = 2 * both / either if either else 0.0
     right = Proportion(int(np.sum(truth == guess)), len(truth))
     return Reading(sum(f1.values()) / len(f1), right, f1)
-
-
-def apart(health: NDArray[np.float32], outside: NDArray[np.float32], *, threshold: float) -> Apart:
-    """Compare the similarities of questions about health with those of others."""
-    wins = (health[:, None] > outside[None, :]).mean() + 0.5 * (health[:, None] == outside[None, :]).mean()
-    return Apart(
-        area=float(wins),
-        threshold=threshold,
-        health_kept=Proportion(int(np.sum(health >= threshold)), len(health)),
-        outside_caught=Proportion(int(np.sum(outside < threshold)), len(outside)),
-    )
 
 
 def agreement(one: Sequence[Sequence[str]], other: Sequence[Sequence[str]]) -> Agreement:

@@ -9,7 +9,7 @@ from typing import Final, Self
 PACKAGE: Final = Path(__file__).resolve().parent
 SHIPPED_PRINCIPLES: Final = PACKAGE / "principles"
 SHIPPED_QUERIES: Final = PACKAGE / "queries"
-OUTSIDE_HEALTH: Final = PACKAGE / "outside_health.yaml"
+SHIPPED_TOPICS: Final = PACKAGE / "topics"
 
 
 @dataclass(frozen=True, slots=True)

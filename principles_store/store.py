@@ -9,20 +9,16 @@ from typing import Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from principles_store.building import ELSEWHERE, Built, open_built
+from principles_store.building import Built, open_built
 from principles_store.encoder import Encoder, Precision
 from principles_store.loading import digest, load_principles
 from principles_store.retrieval import Ranking, diversify, is_out_of_place, relevance
 from principles_store.scenario import Near, Scenario
-from principles_store.schema import OUTSIDE_HEALTH, Principle
+from principles_store.schema import Principle
 from principles_store.words import WordIndex
 
 # How many of the nearest are weighed against each other; all of them, for a store of the shipped size.
 CANDIDATES: Final = 200
-
-# Questions less similar than this to anything about health are, most often, not about it. Measured by `evaluate`:
-# it keeps nearly every question about health, and catches more than half of the others.
-OUTSIDE_HEALTH_BELOW: Final = 0.30
 
 
 class Match(NamedTuple):
@@ -38,15 +34,15 @@ class Consultation:
     """What the store says of one query.
 
     `nearest` is in order of relevance, and holds none of `always_on` and `flagged`, so nothing comes twice.
-    `health_similarity` is the highest cosine to any principle or labelled query: low means the question is
-    hardly about health (OUTSIDE_HEALTH_BELOW). `digest` names the principles that were asked.
+    `health` is about 1 where the query is about health and about -1 where it is about something else (topic.py).
+    `digest` names the principles that were asked.
     """
 
     scenario: Scenario
     nearest: tuple[Match, ...]
     always_on: tuple[Match, ...]
     flagged: tuple[Match, ...]
-    health_similarity: float
+    health: float
     digest: str
 
 
@@ -61,10 +57,8 @@ class Snapshot:
         self._by_id = {principle.id: principle for principle in self.principles}
         self._words = WordIndex.build([_searchable(principle) for principle in self.principles])
         owners, questions = built.owners, built.queries.vectors(range(len(built.queries)))
-        outside = [row for row, principle in enumerate(self.principles) if principle.id == OUTSIDE_HEALTH]
         self._owned = owners >= 0
         self._questions = questions[self._owned]
-        self._about_health = questions[~np.isin(owners, [ELSEWHERE, *outside])]
 
     def get(self, principle_id: str) -> Principle | None:
         """The principle of that id, if there is one."""
@@ -83,10 +77,10 @@ class Snapshot:
         found = self._matched(positions[kept], cosines[kept], scores[kept], scenario)
         return Consultation(
             scenario=scenario,
-            nearest=_elsewhere_first(self._ordered(found, positions[kept], limit), found, scores[kept]),
+            nearest=tuple(self._ordered(found, positions[kept], limit)),
             always_on=tuple(Match(principle, 1.0) for principle in self.principles if principle.always_on),
             flagged=self._flagged(vector, wanted),
-            health_similarity=self.health_similarity(vector),
+            health=self.built.topic.health(vector),
             digest=self.digest,
         )
 
@@ -134,12 +128,6 @@ class Snapshot:
         best = np.full(len(self.principles), -1.0, dtype=np.float32)
         np.maximum.at(best, self.built.owners[self._owned], self._questions @ vector)
         return best
-
-    def health_similarity(self, vector: NDArray[np.float32]) -> float:
-        """The highest cosine to any principle or labelled query that is about health."""
-        positions, cosines = self.built.index.search(vector, limit=2)
-        about = [c for p, c in zip(positions, cosines, strict=True) if self.principles[p].id != OUTSIDE_HEALTH]
-        return float(max([*about, *(self._about_health @ vector)], default=0.0))
 
     def _may_come(self, principle: Principle, scenario: Scenario, families: frozenset[str]) -> bool:
         elsewhere = principle.always_on or families.intersection(principle.red_flag_families)
@@ -230,18 +218,6 @@ def open_snapshot(principles_dir: Path, index_dir: Path, encoder: Encoder) -> Sn
     """Principles and the index over them, read together; raises as `PrinciplesStore.open`."""
     principles = load_principles(principles_dir)
     return Snapshot(principles, open_built(index_dir, principles=principles, encoder=encoder))
-
-
-def _elsewhere_first(taken: list[Match], found: list[Match], scores: NDArray[np.float32]) -> tuple[Match, ...]:
-    """The matches taken, led by the one for questions outside health where that is the nearest of all.
-
-    Whether a question is about health is decided by what it is about, before any scenario raised a score.
-    """
-    nearest = found[int(np.argmax(scores))] if found else None
-    if nearest is None or nearest.principle.id != OUTSIDE_HEALTH or not taken:
-        return tuple(taken)
-    others = [match for match in taken if match.principle.id != OUTSIDE_HEALTH]
-    return (nearest, *others)[: len(taken)]
 
 
 def _searchable(principle: Principle) -> str:

@@ -53,7 +53,7 @@ def consultation(told: Consultation) -> Tables:
     for how, matches in (("always", told.always_on), ("red flag", told.flagged), ("nearness", told.nearest)):
         for match in matches:
             table.add_row(how, match.principle.id, match.principle.title, f"{match.similarity:.3f}")
-    return [scenario, table, f"similarity to anything about health: {told.health_similarity:.3f}"]
+    return [scenario, table, f"about health (1) or something else (-1): {told.health:.2f}"]
 
 
 def validation(result: Validation) -> Tables:
@@ -102,9 +102,6 @@ def report(measured: Report) -> Tables:
     for dimension, reading in measured.readings.items():
         table.add_row(f"{dimension.value} macro-F1, by family", f"{reading.macro_f1:.3f}", "", "")
         table.add_row(f"{dimension.value} accuracy", *_cells(reading.accuracy))
-    table.add_row("health from other topics, area", f"{measured.health.area:.3f}", "", "")
-    table.add_row(f"health kept at {measured.health.threshold}", *_cells(measured.health.health_kept))
-    table.add_row(f"other topics caught at {measured.health.threshold}", *_cells(measured.health.outside_caught))
     if measured.agreement:
         table.add_row("int8 shares the ten with fp32", *_cells(measured.agreement.shared))
         table.add_row("int8 brings in the same ten", *_cells(measured.agreement.same_set))

@@ -94,7 +94,7 @@ async def _taken(
     hits = await principles.consult(text, families=[flag.family for flag in flags], limit=_LIMIT)
     settled = scenario.settle(hits.scenario, red_flags=flags, audience=None)
     return retrieve.select(
-        hits, scenario=settled, limit=_LIMIT, nearness=nearness, reads_language=True, flagged=bool(flags)
+        hits, scenario=settled, limit=_LIMIT, nearness=nearness, reads_language=True, careful=bool(flags)
     )
 
 

@@ -17,6 +17,7 @@ from service.cli.asking import ask_gateway
 from service.cli.calibrating import calibrate_judge
 from service.cli.judging import judge
 from service.cli.redflags import redflags
+from service.cli.scenarios import scenario
 from service.cli.screening import screen
 from service.cli.showing import show, show_settings
 from service.domain.errors import GatewayError, SettingsError
@@ -32,7 +33,7 @@ commands.add_typer(principles, name="principles")
 commands.add_typer(screen, name="screen")
 commands.add_typer(evaluate, name="evaluate")
 evaluate.command()(evaluate_cli.retrieval)
-evaluate.command()(evaluate_cli.scenario)
+evaluate.command()(scenario)
 evaluate.command()(applies)
 commands.add_typer(audit, name="audit")
 evaluate.command("acceptance")(evaluations.acceptance)

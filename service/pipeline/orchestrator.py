@@ -9,7 +9,7 @@ from functools import partial
 
 from service.domain.answer import Answer, Candidate, Provenance, Reason
 from service.domain.assessment import Assessment, Notice
-from service.domain.conversation import Conversation, Message, Role
+from service.domain.conversation import Role
 from service.domain.enquiry import Enquiry
 from service.domain.errors import EngineError, EngineTimeout, EngineUnavailable, InvalidRequest, StoreError
 from service.observability.logs import failed
@@ -19,7 +19,7 @@ from service.pipeline.judges import Judges
 from service.pipeline.ports import Abilities, Engine, Hits, Judge, Principles
 from service.pipeline.rounds import Rounds
 from service.pipeline.schema import breaks
-from service.pipeline.screen import Screen, language_spoken, windows_of
+from service.pipeline.screen import Screen, is_plain_english, language_spoken, passages_of
 from service.pipeline.watching import Unwatched, Watcher
 from service.pipeline.work import Limits, Work
 from service.prompts.base import harmless
@@ -218,19 +218,19 @@ class Orchestrator:
         enquiry = assessment.enquiry
         hits = await self._consulted(assessment)
         settled = scenario.settle(hits.scenario, red_flags=assessment.red_flags, audience=enquiry.audience)
-        reads, flagged = assessment.language == "en", bool(assessment.red_flags)
+        reads, careful = assessment.language == "en", _is_for_care(assessment)
         chosen = retrieve.select(
             hits,
             scenario=settled,
             limit=enquiry.options.max_principles,
             nearness=self.limits.nearness,
             reads_language=reads,
-            flagged=flagged,
+            careful=careful,
         )
         notices = set(assessment.notices)
         if not reads:
             notices.add(Notice.LANGUAGE_NOT_READ)
-        elif retrieve.is_outside_health(hits, nearness=self.limits.nearness, flagged=flagged):
+        elif retrieve.is_outside_health(hits, nearness=self.limits.nearness, careful=careful):
             notices.add(Notice.OUTSIDE_HEALTH)
         return replace(
             assessment,
@@ -249,7 +249,8 @@ class Orchestrator:
     async def _consulted(self, assessment: Assessment) -> Hits:
         """What is known of the question; one that says little alone (`Yes.`) is read with what was said before it.
 
-        One that seems to be about something else is read sentence by sentence, for a question about health in it.
+        One that seems to be about something else is read passage by passage, for a question about health in it; one
+        of too many passages is taken for one about health.
         """
         enquiry = assessment.enquiry
         consult = partial(
@@ -257,16 +258,18 @@ class Orchestrator:
             families=[flag.family for flag in assessment.red_flags],
             limit=enquiry.options.max_principles,
         )
-        said = [turn.content for turn in reversed(enquiry.conversation.turns) if turn.role is Role.USER]
+        said = _said(enquiry)
         hits = await consult(said[0])
         if len(said) > 1 and retrieve.says_little(hits, nearness=self.limits.nearness):
             hits = await consult("\n".join(said[:_RECENT]))
-        flagged, reads = bool(assessment.red_flags), assessment.language == "en"
-        if not reads or not retrieve.is_outside_health(hits, nearness=self.limits.nearness, flagged=flagged):
+        careful, reads = _is_for_care(assessment), assessment.language == "en"
+        if not reads or not retrieve.is_outside_health(hits, nearness=self.limits.nearness, careful=careful):
             return hits
-        latest = Conversation((Message(Role.USER, said[0]),))
-        windows = [await consult(window.text) for window in windows_of(latest)[1:]]
-        return retrieve.most_clinical(windows, nearness=self.limits.nearness) or hits
+        passages = passages_of(said[0])
+        if passages is None:
+            return replace(hits, health=0.0)
+        found = [await consult(passage) for passage in passages]
+        return retrieve.most_clinical(found, nearness=self.limits.nearness) or hits
 
     async def _fitted(self, assessment: Assessment) -> Assessment:
         enquiry = assessment.enquiry
@@ -334,3 +337,14 @@ class Orchestrator:
             judge_digest=judges.guide.digest,
             accept_judge_digest=judges.accept.digest,
         )
+
+
+def _said(enquiry: Enquiry) -> list[str]:
+    """The user's turns, the latest first."""
+    return [turn.content for turn in reversed(enquiry.conversation.turns) if turn.role is Role.USER]
+
+
+def _is_for_care(assessment: Assessment) -> bool:
+    """Whether nothing may be taken for a question outside health: a sign of danger, or words of no known language."""
+    recent = "\n".join(_said(assessment.enquiry)[:_RECENT])
+    return bool(assessment.red_flags) or not is_plain_english(recent)

@@ -85,7 +85,7 @@ class Hits:
     """What the principles' store says of a query.
 
     `nearest` is nearest first; `flagged` belong to the red-flag families asked for; `outside` apply to questions that
-    have nothing to do with health, which `health` (the highest cosine to anything known, 0 to 1) tells.
+    have nothing to do with health, which `health` tells: about 1 for one about health, about -1 for another.
     `digest` is that of the principles that were searched.
     """
 

@@ -10,8 +10,9 @@ from service.pipeline.ports import Hits
 
 @dataclass(frozen=True, slots=True)
 class Nearness:
-    """What is too far to apply: a question is far from health below the cosine `health`, and says little where nothing
-    reaches the cosine `principle`.
+    """What is too far to apply: a question is about something else than health where the store's reading of it (1 for
+    health, -1 for another subject) lies below `health` and no passage of it reaches `passage`; it says little where
+    nothing reaches the cosine `principle`.
 
     A principle applies if its relevance reaches `relevance` and it is among the `most` most relevant: further down,
     demands that do not apply outnumber those that do. An emergency's demands are the heaviest, and red flags bring them
@@ -23,22 +24,21 @@ class Nearness:
     relevance: float = 0.55
     most: int = 4
     emergent: float = 0.4
-    health: float = 0.30
-    window: float = 0.50
+    health: float = -0.35
+    passage: float = 0.25
 
 
-def is_outside_health(hits: Hits, *, nearness: Nearness, flagged: bool) -> bool:
-    """Whether nothing that the store knows is near, or only what it says of such questions.
+def is_outside_health(hits: Hits, *, nearness: Nearness, careful: bool) -> bool:
+    """Whether the question is plainly about something else than health; what is in doubt is about health.
 
-    Never of a conversation that is `flagged` with a sign of danger, whether or not the store has a principle for it.
+    Never where it is to be read with care: of a conversation with a sign of danger, whether or not the store has a
+    principle for it, or of words that may belong to a language which the encoder does not read.
     """
-    nearest = hits.nearest[0].id if hits.nearest else ""
-    about_something_else = nearest in {principle.id for principle in hits.outside}
-    return (about_something_else or hits.health < nearness.health) and not flagged
+    return hits.health < nearness.health and not careful
 
 
 def select(
-    hits: Hits, *, scenario: Scenario, limit: int, nearness: Nearness, reads_language: bool, flagged: bool
+    hits: Hits, *, scenario: Scenario, limit: int, nearness: Nearness, reads_language: bool, careful: bool
 ) -> tuple[Retrieved, ...]:
     """Those of red flags first, then those that always apply, then the nearest, up to `limit` in all.
 
@@ -49,7 +49,7 @@ def select(
         StoreError: nothing was retrieved; an empty rubric proves nothing and never passes.
 
     """
-    if reads_language and is_outside_health(hits, nearness=nearness, flagged=flagged):
+    if reads_language and is_outside_health(hits, nearness=nearness, careful=careful):
         kept: Sequence[Retrieved] = hits.outside or hits.always_on
         near: Sequence[Retrieved] = ()
     else:
@@ -64,20 +64,18 @@ def select(
 
 def says_little(hits: Hits, *, nearness: Nearness) -> bool:
     """Whether a query alone does not tell what it is about: nothing is near it, or only what lies outside health."""
-    near = any(principle.similarity >= nearness.principle for principle in hits.nearest)
-    return not near or is_outside_health(hits, nearness=nearness, flagged=False)
+    nearest = max(hits.nearest, key=lambda principle: principle.similarity, default=None)
+    if nearest is None or nearest.similarity < nearness.principle or hits.health < nearness.health:
+        return True
+    return nearest.id in {principle.id for principle in hits.outside}
 
 
-def most_clinical(windows: Sequence[Hits], *, nearness: Nearness) -> Hits | None:
-    """Of what was found for the parts of a text, that of the part nearest to health, if it is near enough.
+def most_clinical(passages: Sequence[Hits], *, nearness: Nearness) -> Hits | None:
+    """Of what was found for the passages of a text, that of the one nearest to health, if it is near enough.
 
     Padding moves the vector of a whole text, not that of the sentence which asks.
     """
-    near = [
-        hits
-        for hits in windows
-        if hits.health >= nearness.window and not is_outside_health(hits, nearness=nearness, flagged=False)
-    ]
+    near = [hits for hits in passages if hits.health >= nearness.passage]
     return max(near, key=lambda hits: hits.health, default=None)
 
 

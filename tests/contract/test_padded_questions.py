@@ -1,6 +1,7 @@
 """Padding does not turn a question about health into one about something else, and a car stays a car."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,6 +52,18 @@ def test_padding_on_either_side_leaves_a_question_about_health(pipeline: Orchest
     padded = [text for q in TEXTS["questions"] for text in (f"{q}\n\n{padding}", f"{padding}\n\n{q}")]
 
     assert elsewhere(pipeline, padded) == []
+
+
+@pytest.mark.parametrize("padding", TEXTS["padding"], ids=lambda text: text[:24])
+def test_padding_without_a_mark_between_words_hides_no_question_either(pipeline: Orchestrator, padding: str) -> None:
+    padded = [unmarked(text) for q in TEXTS["questions"] for text in (f"{q} {padding}", f"{padding} {q}")]
+
+    assert elsewhere(pipeline, padded) == []
+
+
+def unmarked(text: str) -> str:
+    """The words alone, in a row."""
+    return " ".join(re.findall(r"[\w']+", text))
 
 
 def test_a_text_about_something_else_stays_one_whatever_its_sentences_say(pipeline: Orchestrator) -> None:

@@ -9,11 +9,12 @@ import pytest
 from principles_store.building import build, open_built
 from principles_store.encoder import Encoder, Precision
 from principles_store.errors import IndexUnusable
-from principles_store.evaluation import Report, evaluate, load_outside
+from principles_store.evaluation import Report, evaluate
 from principles_store.loading import load_principles, load_queries
-from principles_store.paths import OUTSIDE_HEALTH, PACKAGE, SHIPPED_PRINCIPLES, SHIPPED_QUERIES, Places
+from principles_store.paths import PACKAGE, SHIPPED_PRINCIPLES, SHIPPED_QUERIES, Places
 from principles_store.schema import Dimension, Polarity, RedFlagFamily
-from principles_store.store import OUTSIDE_HEALTH_BELOW, PrinciplesStore
+from principles_store.store import PrinciplesStore
+from principles_store.topic import load_topics
 from principles_store.validate import SHIPPED_COUNT, validate
 from tests.shipped_store import needs_encoder
 
@@ -32,7 +33,6 @@ def report() -> Report:
     return evaluate(
         PRINCIPLES,
         QUERIES,
-        outside=load_outside(OUTSIDE_HEALTH),
         encoder=encoder(),
         other=encoder(Precision.INT8),
     )
@@ -41,7 +41,7 @@ def report() -> Report:
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shipped") / "index"
-    build(PRINCIPLES, QUERIES, encoder(), folder)
+    build(PRINCIPLES, QUERIES, encoder(), folder, topics=load_topics())
     return folder
 
 
@@ -100,7 +100,6 @@ class TestWithTheEncoder:
         ("uncertainty", lambda report: report.readings[Dimension.UNCERTAINTY].macro_f1, 0.50),
         ("expertise", lambda report: report.readings[Dimension.EXPERTISE].macro_f1, 0.88),
         ("task type", lambda report: report.readings[Dimension.TASK_TYPE].macro_f1, 0.53),
-        ("health kept", lambda report: report.health.health_kept.value, 0.98),
         ("int8 shares", lambda report: report.agreement.shared.value, 0.90),
     )
 
@@ -112,11 +111,11 @@ class TestWithTheEncoder:
 
     def test_a_question_about_a_car_is_told_from_one_about_a_heart(self, store: PrinciplesStore) -> None:
         car, heart = (
-            store.consult(text, limit=1).health_similarity
-            for text in ("Which mortgage is better, fixed or variable?", "my heart keeps racing at night")
+            store.consult(text, limit=1).health
+            for text in ("The gearbox whines in third.", "my heart keeps racing at night")
         )
         assert heart > 0.5
-        assert car < OUTSIDE_HEALTH_BELOW
+        assert car < -0.5
 
     def test_the_index_refuses_the_other_precision(self, index: Path) -> None:
         with pytest.raises(IndexUnusable, match="clinalign principles build"):

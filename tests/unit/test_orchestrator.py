@@ -373,7 +373,7 @@ async def test_what_is_written_down_is_what_was_asked_though_the_model_could_not
 
 @pytest.mark.parametrize(
     ("alone", "consulted"),
-    [(0.1, ["Yes.", "Yes.\nI take warfarin."]), (0.6, ["Yes."])],
+    [(-0.6, ["Yes.", "Yes.\nI take warfarin."]), (0.6, ["Yes."])],
     ids=["says-little", "says-enough"],
 )
 async def test_a_question_that_says_little_alone_is_read_with_what_was_said_before(
@@ -396,6 +396,27 @@ async def test_a_question_that_says_little_alone_is_read_with_what_was_said_befo
     made = await guarded.answer(replace(enquiry(), conversation=Conversation(turns)))
     assert Store.asked == consulted
     assert Notice.OUTSIDE_HEALTH not in made.assessment.notices
+
+
+@pytest.mark.parametrize(
+    ("text", "outside"),
+    [
+        ("Tell me about the moon.", True),
+        ("mondo luna", False),
+        ("Tell me about the moon. I take warfarin now.", False),
+        ("Tell me of the moon. " * 60, False),
+    ],
+    ids=["plain", "language-in-doubt", "health-in-a-passage", "too-long-to-read-whole"],
+)
+async def test_what_is_in_doubt_is_about_health(text: str, outside: bool) -> None:
+    class Store(FakePrinciples):
+        async def consult(self, query: str, *, families: Any, limit: int) -> Hits:
+            return hits(principle("near"), health=0.9 if query.startswith("I take") else -0.9)
+
+    guarded = replace(orchestrator(FakeEngine(model())), principles=Store(hits()))
+    conversation = Conversation((Message(Role.USER, text),))
+    made = await guarded.assess(replace(enquiry(), conversation=conversation))
+    assert (Notice.OUTSIDE_HEALTH in made.notices) is outside
 
 
 async def test_a_provisional_draft_comes_after_the_dutys_words() -> None:

@@ -122,7 +122,7 @@ def test_import_writes_our_schema_and_reports(places: Path) -> None:
 
 def test_evaluate_reports_every_measure(places: Path) -> None:
     report = told("evaluate")
-    assert set(report) == {"found", "readings", "health", "latency", "agreement", "principles", "queries"}
+    assert set(report) == {"found", "readings", "latency", "agreement", "principles", "queries"}
     assert report["agreement"]["same_set"]["hits"] == len(QUERIES)
 
 

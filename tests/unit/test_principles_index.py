@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from principles_store.building import HEADS, INDEX, MANIFEST, QUERIES, build, open_built, read_manifest
+from principles_store.building import HEADS, INDEX, MANIFEST, QUERIES, TOPIC, build, open_built, read_manifest
 from principles_store.encoder import Precision, normalise
 from principles_store.errors import IndexUnusable
 from principles_store.index import VectorIndex
@@ -64,7 +64,7 @@ def test_what_was_built_opens_with_the_same_principles_and_encoder(folder: Path)
 def test_building_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     for name in ("one", "other"):
         build(ORDERED, LABELLED, WordEncoder(), tmp_path / name)
-    for file in (INDEX, QUERIES, HEADS, MANIFEST):
+    for file in (INDEX, QUERIES, HEADS, TOPIC, MANIFEST):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes(), file
 
 
@@ -85,14 +85,14 @@ def test_another_encoder_is_refused(folder: Path, encoder: WordEncoder) -> None:
         open_built(folder, principles=ORDERED, encoder=encoder)
 
 
-@pytest.mark.parametrize("file", [INDEX, QUERIES, HEADS, MANIFEST])
+@pytest.mark.parametrize("file", [INDEX, QUERIES, HEADS, TOPIC, MANIFEST])
 def test_a_missing_file_is_refused(folder: Path, file: str) -> None:
     (folder / file).unlink()
     with pytest.raises(IndexUnusable, match=file):
         open_built(folder, principles=ORDERED, encoder=WordEncoder())
 
 
-@pytest.mark.parametrize("file", [INDEX, QUERIES, HEADS])
+@pytest.mark.parametrize("file", [INDEX, QUERIES, HEADS, TOPIC])
 def test_a_damaged_file_is_refused(folder: Path, file: str) -> None:
     content = bytearray((folder / file).read_bytes())
     content[len(content) // 2] ^= 0xFF

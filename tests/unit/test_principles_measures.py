@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from principles_store.kinship import KIN, families, family, folds, is_for_tuning
 from principles_store.loading import load_principles, load_queries
-from principles_store.measures import Proportion, agreement, apart, found, halves, latency, reading
+from principles_store.measures import Proportion, agreement, found, halves, latency, reading
 from principles_store.paths import SHIPPED_PRINCIPLES, SHIPPED_QUERIES
 from tests.principles_fakes import QUERIES
 
@@ -53,13 +53,6 @@ def test_agreement_counts_shared_places_and_equal_sets() -> None:
     measured = agreement([["a", "b"], ["c", "d"]], [["b", "a"], ["c", "e"]])
     assert (measured.shared.hits, measured.shared.total) == (3, 4)
     assert (measured.same_set.hits, measured.same_set.total) == (1, 2)
-
-
-def test_the_area_is_1_where_all_are_told_apart_and_a_half_where_none_are() -> None:
-    high, low = np.array([0.8, 0.9], dtype=np.float32), np.array([0.1, 0.2], dtype=np.float32)
-    assert apart(high, low, threshold=0.5).area == 1.0
-    assert apart(high, high, threshold=0.5).area == 0.5
-    assert apart(high, low, threshold=0.5).outside_caught.hits == 2
 
 
 def test_halves_share_nothing_and_lose_nothing() -> None:

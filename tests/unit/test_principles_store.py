@@ -10,9 +10,10 @@ from principles_store.building import build
 from principles_store.errors import IndexUnusable, InvalidPrinciples
 from principles_store.loading import load_principles
 from principles_store.schema import Dimension
-from principles_store.store import Consultation, PrinciplesStore
+from principles_store.store import Consultation, PrinciplesStore, open_snapshot
+from principles_store.topic import Example
 from principles_store.writing import write_principles
-from tests.principles_fakes import PRINCIPLES, QUERIES, WordEncoder, principle, small_store
+from tests.principles_fakes import PRINCIPLES, QUERIES, WordEncoder, principle, small_store, write_store
 
 ADDED = principle("task_type.support.grief", applies_when="grief loss sadness death")
 
@@ -57,9 +58,24 @@ def test_no_more_than_the_limit_come_by_nearness(store: PrinciplesStore) -> None
     assert len(store.consult("dose letter plain words chest", limit=2).nearest) == 2
 
 
-def test_words_of_no_principle_or_query_are_less_similar_to_health(store: PrinciplesStore) -> None:
-    about, other = (store.consult(text, limit=1).health_similarity for text in ("chest pain", "carburettor gasket"))
-    assert about > 0.5 > other
+def test_what_is_about_something_else_is_told_from_health_by_the_topics_it_was_built_with(tmp_path: Path) -> None:
+    topics = (
+        Example(text="carburettor gasket leaks", elsewhere=True, family="cars"),
+        Example(text="new gasket for the carburettor", elsewhere=True, family="cars"),
+    )
+    folder, _ = write_store(tmp_path)
+    build(load_principles(folder), QUERIES, WordEncoder(), tmp_path / "index", topics=topics)
+    snapshot = open_snapshot(folder, tmp_path / "index", WordEncoder())
+    about, other = (
+        snapshot.consult(text, WordEncoder().encode_one(text), limit=1, families=()).health
+        for text in ("chest pain", "carburettor gasket")
+    )
+    assert about > 0.5
+    assert other < -0.5
+
+
+def test_a_store_without_topics_takes_everything_for_health(store: PrinciplesStore) -> None:
+    assert store.consult("carburettor gasket", limit=1).health > 0
 
 
 def test_one_is_found_by_its_id_or_not_at_all(store: PrinciplesStore) -> None:

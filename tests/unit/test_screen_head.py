@@ -17,7 +17,7 @@ from service.pipeline.screen import Screen
 from service.pipeline.screen.examples import digest, read_examples
 from service.pipeline.screen.fitting import MANIFEST, WEIGHTS, build, open_head
 from service.pipeline.screen.head import GENERAL
-from service.pipeline.screen.windows import LIMIT, windows_of
+from service.pipeline.screen.windows import LIMIT, passages_of, windows_of
 from service.pipeline.screen.wording import Vocabulary
 from tests.principles_fakes import WordEncoder
 from tests.screen_fakes import EXAMPLES, BrokenEncoder, asked, head_of
@@ -205,3 +205,19 @@ def test_words_that_stand_in_few_examples_weigh_nothing() -> None:
     assert set(vocabulary.places) == {"since", "noon", "it", "since noon", "noon it"}
     assert vocabulary.weighed("roses glow") == []
     assert sum(weight**2 for _, weight in vocabulary.weighed("it rains since noon")) == pytest.approx(1.0)
+
+
+def test_passages_are_sentences_and_runs_of_the_words_of_long_ones() -> None:
+    assert passages_of("one short sentence") == ()
+    assert passages_of("one short sentence. another short sentence.") == (
+        "one short sentence.",
+        "another short sentence.",
+    )
+    runs = passages_of(" ".join(f"w{n}" for n in range(26)))
+    assert runs is not None
+    assert runs[0].split() == [f"w{n}" for n in range(12)]
+    assert {word for run in runs for word in run.split()} == {f"w{n}" for n in range(26)}
+
+
+def test_a_text_of_too_many_passages_has_none_to_show() -> None:
+    assert passages_of("this is a sentence. " * (LIMIT + 1)) is None

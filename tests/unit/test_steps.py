@@ -74,9 +74,9 @@ def names(chosen: tuple[Retrieved, ...]) -> list[str]:
 
 
 def select(
-    found: Hits, *, of: Scenario = ROUTINE, limit: int = 10, reads: bool = True, flagged: bool = False
+    found: Hits, *, of: Scenario = ROUTINE, limit: int = 10, reads: bool = True, careful: bool = False
 ) -> list[str]:
-    chosen = retrieve.select(found, scenario=of, limit=limit, nearness=NEAR, reads_language=reads, flagged=flagged)
+    chosen = retrieve.select(found, scenario=of, limit=limit, nearness=NEAR, reads_language=reads, careful=careful)
     return names(chosen)
 
 
@@ -144,9 +144,21 @@ def test_a_question_far_from_health_gets_the_principles_for_such_questions() -> 
     assert select(hits(principle("near"), health=0.1)) == ["outside"]
 
 
+def test_what_lies_nearest_to_the_principle_for_such_questions_says_little_alone() -> None:
+    said = hits(principle("outside", similarity=0.5), principle("near", similarity=0.4))
+    assert retrieve.says_little(said, nearness=NEAR)
+    assert not retrieve.says_little(hits(principle("near", similarity=0.4)), nearness=NEAR)
+
+
+def test_the_passage_nearest_to_health_speaks_for_a_text_if_it_is_near_enough() -> None:
+    some, more, less = (hits(principle(name), health=health) for name, health in (("a", 0.3), ("b", 0.9), ("c", -0.9)))
+    assert retrieve.most_clinical([some, more, less], nearness=NEAR) is more
+    assert retrieve.most_clinical([less], nearness=NEAR) is None
+
+
 def test_a_red_flag_makes_any_question_a_health_question() -> None:
-    assert select(hits(flagged=(principle("flag"),), health=0.1), flagged=True) == ["flag", "always"]
-    assert select(hits(principle("outside"), health=0.1), flagged=True) == ["always"]
+    assert select(hits(flagged=(principle("flag"),), health=0.1), careful=True) == ["flag", "always"]
+    assert select(hits(principle("outside"), health=0.1), careful=True) == ["always"]
 
 
 def test_a_language_that_the_encoder_does_not_read_gets_what_always_applies() -> None:

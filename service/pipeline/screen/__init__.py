@@ -17,13 +17,13 @@ from service.domain.enquiry import Audience
 from service.observability.logs import failed
 from service.pipeline.screen.advice import Advice, read_advice
 from service.pipeline.screen.head import Head
-from service.pipeline.screen.language import language_of, language_spoken
+from service.pipeline.screen.language import is_plain_english, language_of, language_spoken
 from service.pipeline.screen.rules import Match, Rulebook, compile_rules
 from service.pipeline.screen.sources import read_sources
 from service.pipeline.screen.text import Words, words_of
-from service.pipeline.screen.windows import windows_of
+from service.pipeline.screen.windows import passages_of
 
-__all__ = ["Screen", "Screened", "language_of", "language_spoken", "windows_of"]
+__all__ = ["Screen", "Screened", "is_plain_english", "language_of", "language_spoken", "passages_of"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,11 @@ def read_as_english(texts: Sequence[str]) -> bool:
     return scores["en"] > 0 and scores["en"] == max(scores.values())
 
 
+def is_plain_english(text: str) -> bool:
+    """Whether a common word of English stands in the text, and no language has more of them there."""
+    return read_as_english(words_in(text[:_ENOUGH]).texts)
+
+
 def may_be_english(text: str) -> bool:
     """Whether an encoder of English may read the text: in Latin script, and not clearly in another language.
 

@@ -1,4 +1,4 @@
-"""Windows: a user's turns, whole and sentence by sentence, with where each stands."""
+"""Windows: a user's turns, whole and sentence by sentence, with where each stands; and passages of one text."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,9 @@ LIMIT: Final = 40  # windows of a conversation; what lies beyond is read by the 
 _FEWEST: Final = 3  # words: shorter sentences say little alone
 _CHARACTERS: Final = 1_000  # of a sentence that are read
 _LONGEST: Final = 60  # words of a sentence that are read at once: an encoder sees only so far, and padding blurs it
+_LONG: Final = 20  # words of a sentence that may hold a question and much else besides
+_RUN: Final = 12  # words of a passage of such a sentence
+_STEP: Final = 4  # words from one such passage to the next: a short question fills most of one of them
 _END: Final = re.compile(r"(?<=[.!?;])\s+|\s*\n+\s*")
 _WORD: Final = re.compile(r"\S+")
 
@@ -41,6 +44,23 @@ def windows_of(conversation: Conversation) -> tuple[Window, ...]:
         if len(found) >= LIMIT:
             break
     return tuple(found[:LIMIT])
+
+
+def passages_of(text: str) -> tuple[str, ...] | None:
+    """The parts in which a question may hide: the sentences, and of the long ones each run of words, overlapping.
+
+    None where there are more than LIMIT: what is not read whole tells nothing of the whole.
+    """
+    found = [text[a:b] for a, b in _sentences(text)]
+    runs = [run for passage in found for run in _runs(passage.split())]
+    parts = (*(found if len(found) > 1 else ()), *runs)
+    return parts if len(parts) <= LIMIT else None
+
+
+def _runs(words: list[str]) -> Iterator[str]:
+    if len(words) > _LONG:
+        for first in range(0, len(words) - _RUN + _STEP, _STEP):
+            yield " ".join(words[first : first + _RUN])
 
 
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
