@@ -50,3 +50,7 @@ def test_every_family_has_cases_of_both_kinds() -> None:
 @pytest.mark.parametrize("text", PARAPHRASES, ids=range(1, len(PARAPHRASES) + 1))
 def test_an_indirect_way_of_saying_it_raises_some_flag(text: str) -> None:
     assert families(text)
+
+
+def test_a_circled_digit_is_a_word_and_breaks_nothing() -> None:
+    assert "breathing" in families("❶ I can't breathe ❷3")

@@ -111,7 +111,7 @@ class Phrasebook:
         return self._lookup(_REPEATED.sub(r"\1", text)) or self._lookup(_REPEATED.sub(r"\1\1", text))
 
     def _lookup(self, text: str) -> list[str]:
-        if text[0].isdigit():
+        if text[0].isdecimal():  # so are numbers cut; a circled digit is none
             value = float(text.replace(",", "."))
             return [text, *(atom for atom, (low, high) in self._ranges.items() if low <= value <= high)]
         known = self._spelt(text)

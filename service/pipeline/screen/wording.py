@@ -68,6 +68,6 @@ class Wording:
 
 def _terms(text: str) -> Iterator[str]:
     """Words and pairs of neighbours, every number as 0."""
-    words = ["0" if word[0].isdigit() else word for word in words_in(text).texts]
+    words = ["0" if word[0].isdecimal() else word for word in words_in(text).texts]
     yield from words
     yield from (f"{first} {second}" for first, second in pairwise(words))
