@@ -134,7 +134,7 @@ def assemble(
         VectorIndex.build(asked),
         owners(principles, queries),
         Heads.fit(asked, queries, principles),
-        TopicHead.fit(told.vectors, [example.elsewhere for example in told.examples]),
+        TopicHead.fit(told.vectors, [example.subject for example in told.examples]),
     )
 
 

@@ -95,7 +95,7 @@ def search(
     content = {
         "scenario": told.scenario.labels,
         "probabilities": told.scenario.probabilities,
-        "health": round(told.health, 4),
+        "health": round(told.topic.health, 4),
         "digest": told.digest,
         **matches,
     }

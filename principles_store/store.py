@@ -15,6 +15,7 @@ from principles_store.loading import digest, load_principles
 from principles_store.retrieval import Ranking, diversify, is_out_of_place, relevance
 from principles_store.scenario import Near, Scenario
 from principles_store.schema import Principle
+from principles_store.topic import Reading
 from principles_store.words import WordIndex
 
 # How many of the nearest are weighed against each other; all of them, for a store of the shipped size.
@@ -34,15 +35,14 @@ class Consultation:
     """What the store says of one query.
 
     `nearest` is in order of relevance, and holds none of `always_on` and `flagged`, so nothing comes twice.
-    `health` is about 1 where the query is about health and about -1 where it is about something else (topic.py).
-    `digest` names the principles that were asked.
+    `topic` tells whether it is about health. `digest` names the principles that were asked.
     """
 
     scenario: Scenario
     nearest: tuple[Match, ...]
     always_on: tuple[Match, ...]
     flagged: tuple[Match, ...]
-    health: float
+    topic: Reading
     digest: str
 
 
@@ -80,7 +80,7 @@ class Snapshot:
             nearest=tuple(self._ordered(found, positions[kept], limit)),
             always_on=tuple(Match(principle, 1.0) for principle in self.principles if principle.always_on),
             flagged=self._flagged(vector, wanted),
-            health=self.built.topic.health(vector),
+            topic=self.built.topic.read(vector),
             digest=self.digest,
         )
 

@@ -53,7 +53,7 @@ def consultation(told: Consultation) -> Tables:
     for how, matches in (("always", told.always_on), ("red flag", told.flagged), ("nearness", told.nearest)):
         for match in matches:
             table.add_row(how, match.principle.id, match.principle.title, f"{match.similarity:.3f}")
-    return [scenario, table, f"about health (1) or something else (-1): {told.health:.2f}"]
+    return [scenario, table, f"about health (1) or something else (-1): {told.topic.health:.2f}"]
 
 
 def validation(result: Validation) -> Tables:

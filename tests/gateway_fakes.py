@@ -86,7 +86,7 @@ class FakePrinciples:
     async def consult(self, query: str, *, families: Sequence[str], limit: int) -> Hits:
         if self.broken:
             raise StoreError("the index is empty")
-        return Hits(ROUTINE, (self.calm,), (ALWAYS,), (), (), 0.6, self.digest)
+        return Hits(ROUTINE, (self.calm,), (ALWAYS,), (), (), 0.6, 0.6, self.digest)
 
     def all(self) -> Sequence[Mapping[str, object]]:
         return [{"id": "calm", "title": "Calm"}]

@@ -85,7 +85,8 @@ class Hits:
     """What the principles' store says of a query.
 
     `nearest` is nearest first; `flagged` belong to the red-flag families asked for; `outside` apply to questions that
-    have nothing to do with health, which `health` tells: about 1 for one about health, about -1 for another.
+    have nothing to do with health, which `health` tells: about 1 for one about health, about -1 for another. `passage`
+    tells it of a part of a question, where what says little says nothing (0).
     `digest` is that of the principles that were searched.
     """
 
@@ -95,6 +96,7 @@ class Hits:
     flagged: tuple[Retrieved, ...]
     outside: tuple[Retrieved, ...]
     health: float
+    passage: float
     digest: str
 
 

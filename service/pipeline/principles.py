@@ -42,7 +42,8 @@ class StoredPrinciples:
             always_on=tuple(_retrieved(match) for match in found.always_on),
             flagged=tuple(_retrieved(match) for match in found.flagged),
             outside=(_retrieved(Match(outside, 1.0)),) if outside else (),
-            health=found.health,
+            health=found.topic.health,
+            passage=found.topic.passage,
             digest=found.digest,
         )
 

@@ -24,8 +24,8 @@ class Nearness:
     relevance: float = 0.55
     most: int = 4
     emergent: float = 0.4
-    health: float = -0.35
-    passage: float = 0.25
+    health: float = -0.25
+    passage: float = 0.30
 
 
 def is_outside_health(hits: Hits, *, nearness: Nearness, careful: bool) -> bool:
@@ -75,8 +75,8 @@ def most_clinical(passages: Sequence[Hits], *, nearness: Nearness) -> Hits | Non
 
     Padding moves the vector of a whole text, not that of the sentence which asks.
     """
-    near = [hits for hits in passages if hits.health >= nearness.passage]
-    return max(near, key=lambda hits: hits.health, default=None)
+    near = [hits for hits in passages if hits.passage >= nearness.passage]
+    return max(near, key=lambda hits: hits.passage, default=None)
 
 
 def _applying(hits: Hits, scenario: Scenario, nearness: Nearness) -> list[Retrieved]:

@@ -111,7 +111,7 @@ class TestWithTheEncoder:
 
     def test_a_question_about_a_car_is_told_from_one_about_a_heart(self, store: PrinciplesStore) -> None:
         car, heart = (
-            store.consult(text, limit=1).health
+            store.consult(text, limit=1).topic.health
             for text in ("The gearbox whines in third.", "my heart keeps racing at night")
         )
         assert heart > 0.5

@@ -11,7 +11,7 @@ from principles_store.errors import IndexUnusable, InvalidPrinciples
 from principles_store.loading import load_principles
 from principles_store.schema import Dimension
 from principles_store.store import Consultation, PrinciplesStore, open_snapshot
-from principles_store.topic import Example
+from principles_store.topic import Example, Subject
 from principles_store.writing import write_principles
 from tests.principles_fakes import PRINCIPLES, QUERIES, WordEncoder, principle, small_store, write_store
 
@@ -60,14 +60,14 @@ def test_no_more_than_the_limit_come_by_nearness(store: PrinciplesStore) -> None
 
 def test_what_is_about_something_else_is_told_from_health_by_the_topics_it_was_built_with(tmp_path: Path) -> None:
     topics = (
-        Example(text="carburettor gasket leaks", elsewhere=True, family="cars"),
-        Example(text="new gasket for the carburettor", elsewhere=True, family="cars"),
+        Example(text="carburettor gasket leaks", subject=Subject.ELSEWHERE, family="cars"),
+        Example(text="new gasket for the carburettor", subject=Subject.ELSEWHERE, family="cars"),
     )
     folder, _ = write_store(tmp_path)
     build(load_principles(folder), QUERIES, WordEncoder(), tmp_path / "index", topics=topics)
     snapshot = open_snapshot(folder, tmp_path / "index", WordEncoder())
     about, other = (
-        snapshot.consult(text, WordEncoder().encode_one(text), limit=1, families=()).health
+        snapshot.consult(text, WordEncoder().encode_one(text), limit=1, families=()).topic.health
         for text in ("chest pain", "carburettor gasket")
     )
     assert about > 0.5
@@ -75,7 +75,7 @@ def test_what_is_about_something_else_is_told_from_health_by_the_topics_it_was_b
 
 
 def test_a_store_without_topics_takes_everything_for_health(store: PrinciplesStore) -> None:
-    assert store.consult("carburettor gasket", limit=1).health > 0
+    assert store.consult("carburettor gasket", limit=1).topic.health > 0
 
 
 def test_one_is_found_by_its_id_or_not_at_all(store: PrinciplesStore) -> None:

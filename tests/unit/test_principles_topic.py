@@ -7,7 +7,7 @@ import pytest
 
 from principles_store.building import encode
 from principles_store.errors import IndexUnusable, InvalidPrinciples
-from principles_store.topic import TopicHead, load_topics, of_queries
+from principles_store.topic import Subject, TopicHead, load_topics, of_queries
 from tests.principles_fakes import QUERIES, WordEncoder
 
 CARS = ("gearbox oil leaks", "oil for the gearbox", "new gearbox")
@@ -15,7 +15,9 @@ DOSES = ("dose of the tablet", "tablet for pain", "pain in the chest")
 
 
 def head() -> TopicHead:
-    return TopicHead.fit(encode([*CARS, *DOSES], WordEncoder()), [True] * len(CARS) + [False] * len(DOSES))
+    return TopicHead.fit(
+        encode([*CARS, *DOSES], WordEncoder()), [Subject.ELSEWHERE] * len(CARS) + [Subject.HEALTH] * len(DOSES)
+    )
 
 
 def write(folder: Path, text: str) -> Path:
@@ -24,8 +26,17 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_a_text_is_read_by_what_it_shares_with_the_examples() -> None:
-    car, dose = (head().health(WordEncoder().encode_one(text)) for text in ("the gearbox leaks", "a tablet for pain"))
+    car, dose = (
+        head().read(WordEncoder().encode_one(text)).health for text in ("the gearbox leaks", "a tablet for pain")
+    )
     assert car < 0 < dose
+
+
+def test_what_says_little_is_about_health_as_a_question_and_nothing_as_a_passage() -> None:
+    texts, subjects = ["what now", "gearbox oil", "tablet dose"], [Subject.LITTLE, Subject.ELSEWHERE, Subject.HEALTH]
+    read = TopicHead.fit(encode(texts, WordEncoder()), subjects).read(WordEncoder().encode_one("what now"))
+    assert read.health > 0.5
+    assert abs(read.passage) < 0.2
 
 
 def test_a_head_comes_back_as_it_was_saved(tmp_path: Path) -> None:
@@ -45,8 +56,8 @@ def test_a_head_that_is_not_ours_is_refused(tmp_path: Path, content: bytes | Non
 
 def test_a_file_lists_families_of_both_kinds(tmp_path: Path) -> None:
     folder = write(tmp_path, "elsewhere:\n  cars: |\n    one\n\n    two\nhealth:\n  fumes: |\n    three\n")
-    found = [(example.text, example.elsewhere, example.family) for example in load_topics(folder)]
-    assert found == [("one", True, "cars"), ("two", True, "cars"), ("three", False, "fumes")]
+    found = [(example.text, example.subject, example.family) for example in load_topics(folder)]
+    assert found == [("one", "elsewhere", "cars"), ("two", "elsewhere", "cars"), ("three", "health", "fumes")]
 
 
 @pytest.mark.parametrize(

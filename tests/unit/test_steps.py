@@ -65,6 +65,7 @@ def hits(*nearest: Retrieved, flagged: tuple[Retrieved, ...] = (), health: float
         flagged=flagged,
         outside=(principle("outside"),),
         health=health,
+        passage=health,
         digest="d",
     )
 

@@ -25,7 +25,7 @@ criteria rather than to those of its subject. A question about a sick animal cou
 the words of a person's illness, and doses and poisons are in it.
 
 A head on the encoder's vector (`principles_store/topic.py`), fitted on {report.examples} texts of our own; the labelled
-queries are among them. Our own are read by heads that saw no text of their family (five folds); K-QA, MedQuAD and
+queries are among them. Of MedQuAD one question in five is read, by hash. Our own are read by heads that saw no text of their family (five folds); K-QA, MedQuAD and
 HealthBench by the head that ships, which saw none of them. The threshold ({report.threshold}) is the highest at which no
 more than 0.5 % of the tuning half of any of these three were read so; that of a passage ({report.passage}) was set on
 padded questions. Families and rows are split by hash: `reporting` was counted once, when all was chosen.
@@ -40,5 +40,5 @@ encoded; a text that seems to lie outside is encoded once more for each of its p
 **What it can't do.** HealthBench's first turns hold some that are about something else, and they count as false here. A
 short question that needs what was said before it (`What about the other one?`) is read alone by this count, and with
 the turns before it when served. What is about something else in several sentences is in doubt as soon as one of them
-could be asked of a doctor (`Do you have a plan for the first three months?`), and what is in doubt is about health.
+could be said to a doctor (`I can't sleep.`), and what is in doubt is about health.
 """

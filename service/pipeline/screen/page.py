@@ -18,13 +18,13 @@ _INTRODUCTION: Final = """## Red flags
 
 Rules alone, the learned head alone, and both as they are served: the head is asked where no rule found anything. The
 rows of others are split once, by a hash of their first words. Rules were written and the threshold chosen while
-looking at `tuning`; `reporting` was only counted, and earlier editions of rules and head were counted on it too. The head
-is fitted on texts of our own and on no row of others, and the code that fits it cannot import the code that reads them
+looking at `tuning`; `reporting` was only counted, but it has been counted six times: this edition and five before it.
+The head is fitted on texts of our own and on no row of others, and the code that fits it cannot import the code that reads them
 (an import contract). For `emergent` the share is the sensitivity; for routine questions it is the rate of false alarms.
 """
 _OWN: Final = """The head's own examples, each judged by a head fitted without it (`row`) or without every text of its
 group, that is of one way to put one idea (`group`). The routine ones share the dangers' words on purpose and are far
-harder than real questions.
+harder than real questions. Of the rules nothing is held out: whoever wrote them had read most of these texts.
 """
 _LIMITS: Final = """### What it can't do
 
