@@ -98,7 +98,7 @@ class Shelf:
         """As `Principles.consult`."""
         del query
         flagged = tuple(_retrieved(p) for p in self._all if set(families) & set(p.red_flag_families))
-        return Hits(_ROUTINE, self._near[:limit], self._always, flagged, (), 0.6, "sha256:shelf")
+        return Hits(_ROUTINE, self._near[:limit], self._always, flagged, (), 0.6, 0.6, "sha256:shelf")
 
     def all(self) -> Sequence[Mapping[str, object]]:
         """Every principle, as JSON."""

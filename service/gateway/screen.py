@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from service.domain.assessment import Notice, RedFlag, Scenario
+from service.domain.assessment import Notice, Scenario
 from service.domain.conversation import Conversation
 from service.domain.enquiry import Audience
 from service.domain.errors import StoreError
@@ -20,7 +20,8 @@ from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.reading import read
 from service.gateway.replies import RedFlagReply, ScenarioReply, red_flag_reply, scenario_reply
 from service.pipeline.orchestrator import Orchestrator
-from service.pipeline.scenario import settle
+from service.pipeline.scenario import CAREFUL, settle
+from service.pipeline.screen import language_spoken
 
 router = APIRouter(tags=["answers"])
 
@@ -28,7 +29,8 @@ router = APIRouter(tags=["answers"])
 class ScreenReply(TypedDict):
     """`scenario` is null when the principles' store cannot be used: red flags need nothing and come all the same.
 
-    `notices` says where the learned head failed and the rules stand alone.
+    `notices` says where the learned head failed and the rules stand alone, and where the language is not read, so that
+    `scenario` is what is assumed with care.
     """
 
     red_flags: list[RedFlagReply]
@@ -55,19 +57,20 @@ async def _look(answering: Answering, conversation: Conversation, *, audience: A
     async with answering.wicket.passed():
         screened = await asyncio.to_thread(orchestrator.screen.examine, conversation, audience=audience)
         flags = screened.flags
-        scenario = await _scenario(orchestrator, conversation, flags=flags, audience=audience)
+        reads = language_spoken(conversation) == "en"
+        found = await _found(orchestrator, conversation) if reads else CAREFUL
     return {
         "red_flags": [red_flag_reply(flag) for flag in flags],
-        "scenario": scenario_reply(scenario) if scenario else None,
-        "notices": [Notice.SCREENED_BY_RULES_ALONE] if screened.rules_alone else [],
+        "scenario": scenario_reply(settle(found, red_flags=flags, audience=audience)) if found else None,
+        "notices": [
+            *([Notice.SCREENED_BY_RULES_ALONE] if screened.rules_alone else []),
+            *([] if reads else [Notice.LANGUAGE_NOT_READ]),
+        ],
     }
 
 
-async def _scenario(
-    orchestrator: Orchestrator, conversation: Conversation, *, flags: tuple[RedFlag, ...], audience: Audience | None
-) -> Scenario | None:
+async def _found(orchestrator: Orchestrator, conversation: Conversation) -> Scenario | None:
     try:
-        hits = await orchestrator.principles.consult(conversation.question, families=[], limit=1)
+        return (await orchestrator.principles.consult(conversation.question, families=[], limit=1)).scenario
     except StoreError:
         return None
-    return settle(hits.scenario, red_flags=flags, audience=audience)

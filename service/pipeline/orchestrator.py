@@ -217,8 +217,10 @@ class Orchestrator:
     async def _assessed(self, assessment: Assessment) -> Assessment:
         enquiry = assessment.enquiry
         hits = await self._consulted(assessment)
-        settled = scenario.settle(hits.scenario, red_flags=assessment.red_flags, audience=enquiry.audience)
         reads, careful = assessment.language == "en", _is_for_care(assessment)
+        # What an encoder makes of a language that it does not read is chance: then the careful scenario stands.
+        found = hits.scenario if reads else scenario.CAREFUL
+        settled = scenario.settle(found, red_flags=assessment.red_flags, audience=enquiry.audience)
         chosen = retrieve.select(
             hits,
             scenario=settled,

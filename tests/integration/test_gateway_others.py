@@ -22,6 +22,13 @@ async def test_screening_takes_no_model_call() -> None:
     assert fake.engine.asks == []
 
 
+async def test_a_language_that_is_not_read_has_the_scenario_of_care_and_says_so() -> None:
+    async with client_of(FakeDesk()) as client:
+        reply = (await client.post("/screen", json={"messages": [{"role": "user", "content": "我头痛三天了"}]})).json()
+    assert reply["notices"] == ["language_not_read"]
+    assert (reply["scenario"]["expertise"], reply["scenario"]["urgency"]) == ("lay", "urgent")
+
+
 async def test_red_flags_stand_when_the_store_does_not() -> None:
     async with client_of(FakeDesk(principles=FakePrinciples(broken=True))) as client:
         reply = (await client.post("/screen", json=CHEST)).json()

@@ -23,6 +23,7 @@ VIOLATIONS = {
         "from service.pipeline.screen.rows import each_row",
     ),
     "Training runs one way": ("training/gate/decision.py", "import training.publishing"),
+    "what they are reported on": ("principles_store/topic.py", "import principles_store.graded"),
     "never its machinery": ("training/gguf.py", "import service.pipeline.ports"),
 }
 

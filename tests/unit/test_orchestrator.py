@@ -27,6 +27,7 @@ from service.pipeline import rubric
 from service.pipeline.judge import ModelJudge
 from service.pipeline.orchestrator import Limits, Orchestrator
 from service.pipeline.ports import Abilities, Hits
+from service.pipeline.scenario import CAREFUL
 from service.pipeline.screen import Screen
 from service.pipeline.watching import Unwatched
 from service.prompts import edits
@@ -535,6 +536,7 @@ async def test_a_language_that_the_encoder_does_not_read_is_declared() -> None:
     made = await answer(model(), enquiry("我咳嗽三天了,怎么办?"))
     assert Notice.LANGUAGE_NOT_READ in made.provenance.notices
     assert made.outcome is Outcome.RELEASED
+    assert made.assessment.scenario == CAREFUL
 
 
 def test_the_fake_engine_can_do_what_the_tests_assume() -> None:
