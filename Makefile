@@ -76,7 +76,7 @@ build/encoder/encoder.json: training/encoder_export.py requirements/training.txt
 build/demo.gguf: $(CHECKPOINT)/manifest.json training/gguf.py .venv/.installed
 	$(BIN)/python -m training.gguf $(CHECKPOINT) $@
 
-build/index/manifest.json: build/encoder/encoder.json $(shell find principles_store -name '*.yaml') .venv/.installed
+build/index/manifest.json: build/encoder/encoder.json $(shell find principles_store -name '*.yaml') principles_store/topic.py principles_store/building.py .venv/.installed
 	$(BIN)/clinalign principles build
 	touch $@
 

@@ -24,6 +24,7 @@ from principles_store.scenario_evaluation import FIRST_TURNS, MAPPINGS, evaluate
 from principles_store.schema import Dimension
 from principles_store.store import Snapshot
 from service.cli.commands import commands
+from service.pipeline.evaluation.outside import LABELLED
 from tests.principles_fakes import PRINCIPLES, QUERIES, WordEncoder, write_store
 
 ORDERED = tuple(sorted(PRINCIPLES, key=lambda p: p.id))
@@ -131,8 +132,14 @@ def test_scenario_writes_its_section_and_nothing_but_json(data: Path) -> None:
     page = data / "out" / "scenario.md"
     result = CliRunner().invoke(commands, ["evaluate", "scenario", "--data", str(data), "--page", str(page), "--json"])
     assert result.exit_code == 0, result.output
-    assert set(json.loads(result.stdout)["held_out"]) == {dimension.value for dimension in Dimension}
-    assert page.read_text(encoding="utf-8").startswith("## Scenario\n")
+    content = json.loads(result.stdout)
+    assert set(content["held_out"]) == {dimension.value for dimension in Dimension}
+    counted = {(one["source"], one["half"]): one["outside"]["total"] for one in content["outside_health"]["counted"]}
+    assert counted[LABELLED, "tuning"] + counted[LABELLED, "reporting"] == len(QUERIES)
+    assert sum(total for (source, _), total in counted.items() if source.startswith("HealthBench")) == 25
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("## Scenario\n")
+    assert "\n\n### Questions outside health\n" in text
     assert (page.parent / "scenario-confusion.svg").is_file()
 
 

@@ -25,10 +25,11 @@ criteria rather than to those of its subject. A question about a sick animal cou
 the words of a person's illness, and doses and poisons are in it.
 
 A head on the encoder's vector (`principles_store/topic.py`), fitted on {report.examples} texts of our own; the labelled
-queries are among them. Of MedQuAD one question in five is read, by hash. Our own are read by heads that saw no text of their family (five folds); K-QA, MedQuAD and
-HealthBench by the head that ships, which saw none of them. The threshold ({report.threshold}) is the highest at which no
-more than 0.5 % of the tuning half of any of these three were read so; that of a passage ({report.passage}) was set on
-padded questions. Families and rows are split by hash: `reporting` was counted once, when all was chosen.
+queries are among them. Our own are read by heads that saw no text of their family (five folds); K-QA, HealthBench and
+one MedQuAD question in five, by hash, by the head that ships, which saw none of them. The threshold ({report.threshold}) is the
+highest at which no more than 0.5 % of the tuning half of any of these three were read so; that of a passage ({report.passage}) was
+set on padded questions. Families and rows are split by hash. Of the real questions `reporting` was counted once, when
+all was chosen, and not looked at; our own texts of both halves were written and read by whoever chose.
 
 | texts | half | read as outside health | share | 95 % |
 |---|---|---|---|---|
