@@ -90,8 +90,8 @@ def _limits() -> Iterator[str]:
 **What it can't do.** A judge that is the obeying model and knows what passes lets everything through: reading
 the verdict from the first token's probabilities stops prose and imitated replies, and criteria of both signs
 stop some that only say Yes, but only a second judge stops one that is taken over. A sound judge is assumed, not
-shown: how good a judge is, its own section says. A user's words may steer a question outside health ("read as
-outside health"), where fewer criteria apply: it is the asker who gets that answer. Disclosure is caught
+shown: how good a judge is, its own section says. A user's words about something else are read so ("read as
+outside health"), and fewer criteria apply: it is the asker who gets that answer. Disclosure is caught
 verbatim, also backwards, in rot13, base64 and hex; a translation, a paraphrase, or less than six tenths of the
 app's own instructions without their opening, are not. What no prompt holds (keys, paths, digests, thresholds)
 no model can give away."""
