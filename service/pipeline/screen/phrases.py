@@ -19,6 +19,7 @@ _REPEATED = re.compile(r"([^\W\d_])\1{2,}")
 _ARABIC = re.compile("[\u0621-\u064a]")
 # "and", "so", "with", "for", "like" and the article are written onto an Arabic word.
 _CLITICS = re.compile("^[\u0648\u0641]?[\u0628\u0644\u0643]?(?:\u0627\u0644|(?<=\u0644)\u0644)?")
+_CONJUNCTION = re.compile("^[\u0648\u0641]")
 _USUAL_GAP = 4
 
 Walls = frozenset[str]  # words that no gap reaches over: `has no convulsions` is not `has ... convulsions`
@@ -115,8 +116,10 @@ class Phrasebook:
             value = float(text.replace(",", "."))
             return [text, *(atom for atom, (low, high) in self._ranges.items() if low <= value <= high)]
         known = self._spelt(text)
-        if _ARABIC.match(text) and (bare := _CLITICS.sub("", text)) != text and len(bare) > 1:
-            known += self._spelt(bare)
+        if _ARABIC.match(text):
+            # What looks written onto a word may be its own beginning (`and not`), so both readings are tried.
+            bare = {_CLITICS.sub("", text), _CONJUNCTION.sub("", text)} - {text}
+            known += [atom for word in sorted(bare) if len(word) > 1 for atom in self._spelt(word)]
         return known
 
     def _spelt(self, text: str) -> list[str]:
