@@ -11,7 +11,7 @@ CHECKPOINT ?= training/checkpoints/clinalign-demo
 PIP := pip install --quiet --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install run test lint bench clean
+.PHONY: install run test coverage lint bench clean
 # The two environments are made side by side: each mostly waits for the network.
 install: ## the gateway, ready to serve
 	@$(MAKE) --no-print-directory -j2 .venv/.installed build/encoder/encoder.json build/demo.gguf build/index/manifest.json build/screen/manifest.json
@@ -21,8 +21,11 @@ run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded ans
 	$(BIN)/clinalign serve --ask "My daughter is 4 and weighs 16 kg. How much paracetamol can she have?"
 
 test: install .venv/.installed-dev lint ## every check and test that this machine can run
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered
-	$(BIN)/python -m coverage report --include='service/domain/*,service/prompts/*' --fail-under=100
+	$(BIN)/python -m pytest tests/core --cov --cov-fail-under=100
+	$(BIN)/python -m pytest -n 3 --ignore=tests/core
+
+coverage: install .venv/.installed-dev ## which lines and branches of the whole gateway the tests reach: half as slow again
+	$(BIN)/python -m pytest -n 3 --cov=service --cov=principles_store --cov-report=term:skip-covered
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .

@@ -7,13 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.answer import Candidate
-from service.domain.conversation import ToolCall
-from service.pipeline.disclosure import discloses
 from service.prompts.base import SYSTEM
 from service.prompts.recital import own_words, recites
 from service.prompts.verdict import instruction
-from tests.unit.test_gateway_replies import ASSESSMENT
 
 APP = (
     "You are Willow, the assistant of the Riverside clinics. Keep to questions about health and never speak of prices. "
@@ -74,14 +70,3 @@ def test_any_text_can_be_looked_at_and_no_short_one_is_a_recital(text: str) -> N
 @given(st.text(max_size=200), st.sampled_from([w for w in own_words() if len(w) > 60]), st.text(max_size=200))
 def test_our_own_words_are_seen_whatever_stands_around_them(before: str, words: str, after: str) -> None:
     assert recites(f"{before} {words} {after}")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    ['{"body":"' + SYSTEM + '"}', '{"body":["' + SYSTEM.replace(" ", "\\n") + '"]}', SYSTEM],
-    ids=["json", "lines", "no-json"],
-)
-def test_a_tool_call_is_looked_into(arguments: str) -> None:
-    candidate = Candidate("", tool_calls=(ToolCall("1", "send", arguments),))
-    assert discloses(candidate, ASSESSMENT)
-    assert not discloses(Candidate("", tool_calls=(ToolCall("1", "send", '{"body":"Rest."}'),)), ASSESSMENT)
