@@ -84,6 +84,7 @@ def test_there_are_musts_and_must_nots() -> None:
 
 
 @needs_encoder
+@pytest.mark.timeout(400)  # the heads are fitted five times over
 class TestWithTheEncoder:
     def test_no_two_statements_say_the_same(self) -> None:
         assert validate(PRINCIPLES, encoder=encoder()).faults == ()
