@@ -78,3 +78,8 @@ def _show(fitted: Calibration, held: Held, out: Path) -> None:
         f"{held.gain.high:+.3f}). ECE {held.ece_after:.3f}, without it {held.ece_before:.3f}. "
         f"{held.unreadable} rows could not be read."
     )
+    if held.silent:
+        typer.echo(
+            "Its odds say next to nothing of these rows (the temperature is at its limit): no threshold mends that.",
+            err=True,
+        )

@@ -9,7 +9,7 @@ import numpy as np
 from service.domain.errors import SettingsError
 from service.domain.verdict import Presence
 from service.judge_evaluation.asking import Predictions, Progress, ask_judge
-from service.judge_evaluation.fitting import FOLDS, best_temperature, best_threshold, folds_of
+from service.judge_evaluation.fitting import FOLDS, MOST_TEMPERATURE, best_temperature, best_threshold, folds_of
 from service.judge_evaluation.measures import Interval, Tally, expected_error, reliability
 from service.judge_evaluation.rows import Row
 from service.pipeline.judge import ModelJudge
@@ -23,7 +23,10 @@ _FEWEST_QUESTIONS = 2
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """How the judge does on rows by its own even odds, and by a fit that has not seen their question."""
+    """How the judge does on rows by its own even odds, and by a fit that has not seen their question.
+
+    `silent`: its odds say next to nothing of these rows, so that the fit flattened them as far as it may.
+    """
 
     rows: int
     unreadable: int
@@ -33,6 +36,7 @@ class Held:
     gain: Interval
     ece_before: float
     ece_after: float
+    silent: bool
 
 
 async def calibrate(
@@ -65,7 +69,8 @@ def fit(abilities: Abilities, rows: Sequence[Row], found: Predictions, *, versio
         raise SettingsError(f"{len(read)} labelled rows could be read: at least {_FEWEST} of two questions are needed")
     said = [each for _, each in read]
     fitted = _fitted(abilities, chosen, said, version)
-    return fitted, _held(abilities, chosen, said, unreadable=len(rows) - len(read))
+    held = _held(abilities, chosen, said, unreadable=len(rows) - len(read), temperature=fitted.temperature)
+    return fitted, held
 
 
 def _fitted(abilities: Abilities, rows: Sequence[Row], said: Sequence[Presence], version: str) -> Calibration:
@@ -86,7 +91,9 @@ def _fitted(abilities: Abilities, rows: Sequence[Row], said: Sequence[Presence],
     return draft.model_copy(update={"threshold": round(best_threshold(tempered, labels), 4)})
 
 
-def _held(abilities: Abilities, rows: Sequence[Row], said: Sequence[Presence], *, unreadable: int) -> Held:
+def _held(
+    abilities: Abilities, rows: Sequence[Row], said: Sequence[Presence], *, unreadable: int, temperature: float
+) -> Held:
     clusters, labels = [row.cluster for row in rows], [row.labels for row in rows]
     folds = folds_of(clusters, count=min(FOLDS, len(set(clusters))))
     after = list(said)
@@ -104,6 +111,7 @@ def _held(abilities: Abilities, rows: Sequence[Row], said: Sequence[Presence], *
         gain=better.above(plain),
         ece_before=_ece(said, labels),
         ece_after=_ece(after, labels),
+        silent=temperature >= MOST_TEMPERATURE,
     )
 
 

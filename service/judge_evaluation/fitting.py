@@ -11,6 +11,7 @@ from service.judge_evaluation.measures import macro_f1
 
 FOLDS: Final = 5
 _TEMPERATURES: Final = np.geomspace(0.2, 20.0, 121)
+MOST_TEMPERATURE: Final = float(_TEMPERATURES[-1])
 _LEAST: Final = 1e-6
 _HALVINGS: Final = 60
 _LIMITS: Final = (0.02, 0.98)

@@ -168,6 +168,15 @@ async def test_what_a_lenient_model_says_is_put_right_on_questions_that_the_fit_
     assert held.ece_after < held.ece_before
 
 
+def test_a_judge_whose_odds_know_nothing_is_called_silent() -> None:
+    abilities, mine = FakeEngine(lenient).abilities, rows()
+    turned = tuple(Presence(present=True, probability=0.9 if at % 3 else 0.6) for at in range(40))
+    knows = tuple(Presence(present=True, probability=0.95 - 0.35 * (at % 2)) for at in range(40))
+    _, nothing = fit(abilities, mine, Predictions(turned, 1.0), version="1")
+    _, something = fit(abilities, mine, Predictions(knows, 1.0), version="1")
+    assert (nothing.silent, something.silent) == (True, False)
+
+
 def test_labels_of_a_fold_change_nothing_of_what_it_is_reported_with() -> None:
     abilities, mine = FakeEngine(lenient).abilities, rows()
     found = Predictions(tuple(Presence(present=True, probability=0.95 - 0.35 * (at % 2)) for at in range(40)), 1.0)
