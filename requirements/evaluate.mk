@@ -9,7 +9,7 @@ evaluate: install .venv/.installed-dev ## docs/evaluation.md and its plots, from
 	$(BIN)/clinalign evaluate redflags --data $(DATA) --page $(SECTIONS)/redflags.md
 	$(BIN)/clinalign evaluate scenario --data $(DATA) --page $(SECTIONS)/scenario.md
 	$(BIN)/clinalign evaluate retrieval --data $(DATA) --page $(SECTIONS)/retrieval.md
-	$(BIN)/clinalign evaluate judge --data $(DATA)/kqa_nli_physician_labels.jsonl --also $(DATA)/healthbench_meta_100_reconstructed.jsonl --page $(SECTIONS)/judge.md
+	$(BIN)/clinalign evaluate judge --data $(DATA)/kqa_nli_physician_labels.jsonl --judge small --judge self --also $(DATA)/healthbench_meta_100_reconstructed.jsonl --page $(SECTIONS)/judge.md
 	$(BIN)/clinalign evaluate acceptance --page $(SECTIONS)/acceptance.md
 	$(BIN)/clinalign evaluate attacks --data $(DATA)/promptinjection_garak.jsonl.gz --page $(SECTIONS)/attacks.md
 	cp $(SECTIONS)/*.svg docs/evaluation/

@@ -22,13 +22,14 @@ from service.judge_evaluation import baselines
 from service.judge_evaluation.asking import Predictions, Progress, ask_judge, ask_reader
 from service.judge_evaluation.at_once import AtOnceJudge
 from service.judge_evaluation.bench import bench
-from service.judge_evaluation.report import Provenance, Report, compose
+from service.judge_evaluation.report import OtherWay, Provenance, Report, compose
 from service.judge_evaluation.rows import Row, read_rows
 from service.pipeline.judge import ModelJudge
 from service.pipeline.judge_calibration import UNFITTED, Calibrations
 from service.pipeline.ports import Engine
 
 _START_S: Final = 60.0
+TOGETHER: Final = "one pass for all criteria of an answer"
 ALL_AT_ONCE: Final = "one call for all criteria of an answer"
 ONE_EACH: Final = "one call a criterion"
 
@@ -98,7 +99,7 @@ def _small(rows: Sequence[Row], places: Places, progress: Progress) -> tuple[Rep
         predictions,
         _baselines(reader, rows, places),
         provenance=Provenance(cross_fitted=known, fresh=len(rows) - known, seen=seen),
-        other_way=(ONE_EACH, apart),
+        other_way=OtherWay(ONE_EACH, TOGETHER, apart),
         bench=bench(reader),
     )
     return report, predictions
@@ -120,12 +121,11 @@ async def _model(
     return report, predictions
 
 
-async def _at_once(
-    engine: Engine, name: str, rows: Sequence[Row], progress: Progress
-) -> tuple[str, Predictions] | None:
+async def _at_once(engine: Engine, name: str, rows: Sequence[Row], progress: Progress) -> OtherWay | None:
     if not engine.abilities.json_schema:
         return None
-    return ALL_AT_ONCE, await ask_judge(AtOnceJudge(engine, name), rows, progress=progress)
+    found = await ask_judge(AtOnceJudge(engine, name), rows, progress=progress)
+    return OtherWay(ALL_AT_ONCE, ONE_EACH, found)
 
 
 def engine_of(kind: JudgeKind, places: Places) -> EmbeddedEngine | OpenAIEngine:

@@ -40,14 +40,26 @@ class Provenance:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherWay:
+    """What the judge said when it was asked in another `way` than `usual`."""
+
+    way: str
+    usual: str
+    found: Predictions
+
+
+@dataclass(frozen=True, slots=True)
 class OtherCalls:
     """The same rows asked the other way: `way` is one call for all criteria of an answer, or one call each.
 
-    `agreement` is the share of equal verdicts, `largest_difference` that of probabilities where both gave one.
+    `usual` is the way of the report's own figures. `agreement` is the share of equal verdicts, `largest_difference`
+    that of probabilities where both gave one.
     """
 
     way: str
+    usual: str
     macro_f1: float
+    unknown: int
     agreement: float
     largest_difference: float | None
     milliseconds: float
@@ -106,7 +118,7 @@ def compose(
     baselines: Mapping[str, Sequence[bool]],
     *,
     provenance: Provenance | None = None,
-    other_way: tuple[str, Predictions] | None = None,
+    other_way: OtherWay | None = None,
     bench: Mapping[str, float] | None = None,
 ) -> Report:
     """Measure the predictions on the rows that have labels. `baselines` say told or not for every row."""
@@ -137,7 +149,7 @@ def compose(
         errors=_wrong(rows, kept, predictions),
         provenance=provenance,
         milliseconds=predictions.milliseconds,
-        other_calls=_compared(rows, predictions, *other_way) if other_way else None,
+        other_calls=_compared(rows, predictions, other_way) if other_way else None,
         bench=bench,
     )
 
@@ -174,7 +186,8 @@ def _categories(rows: Sequence[Row], kept: Sequence[int], predictions: Predictio
     return tuple(found)
 
 
-def _compared(rows: Sequence[Row], usual: Predictions, way: str, other: Predictions) -> OtherCalls:
+def _compared(rows: Sequence[Row], usual: Predictions, asked: OtherWay) -> OtherCalls:
+    other = asked.found
     kept = [at for at, row in enumerate(rows) if row.labels]
     told, labels = [other.told[at] for at in kept], [rows[at].labels for at in kept]
     pairs = list(zip(usual.found, other.found, strict=True))
@@ -182,8 +195,10 @@ def _compared(rows: Sequence[Row], usual: Predictions, way: str, other: Predicti
         abs(a.probability - b.probability) for a, b in pairs if a.probability is not None and b.probability is not None
     ]
     return OtherCalls(
-        way=way,
+        way=asked.way,
+        usual=asked.usual,
         macro_f1=Tally(told, labels, [rows[at].cluster for at in kept]).macro_f1,
+        unknown=sum(each.present is None for each in other.found),
         agreement=statistics.fmean(a.present is b.present for a, b in pairs),
         largest_difference=max(apart, default=None),
         milliseconds=other.milliseconds,
