@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Self
 
 from service.domain.answer import Candidate
 from service.domain.assessment import Assessment, Criterion
 from service.domain.completion import Usage
+from service.domain.conversation import Conversation, Role
 from service.domain.verdict import Verdict
 from service.entailment.reader import UNKNOWN, AnswerReader
 from service.pipeline.screen.language import language_of
@@ -17,7 +19,7 @@ ENGLISH = "en"
 
 
 class SmallJudge:
-    """Implements `Judge`. It reads nothing but the answer and the criteria, so that no question can sway it.
+    """Implements `Judge`. Of the question it reads only what a criterion's words need not say again.
 
     What it was not trained to read is unknown: other languages, tool calls, very long texts. `aclose` it at the end.
     """
@@ -63,7 +65,10 @@ class SmallJudge:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(assessment.enquiry.deadline.remaining()):
-                found = await loop.run_in_executor(self._pool, self._reader.read, candidate.text, texts)
+                read = partial(
+                    self._reader.read, candidate.text, texts, question=asked(assessment.enquiry.conversation)
+                )
+                found = await loop.run_in_executor(self._pool, read)
         except TimeoutError:
             return unknown, Usage()
         return tuple(Verdict(c, presence) for c, presence in zip(criteria, found, strict=True)), Usage()
@@ -71,6 +76,11 @@ class SmallJudge:
     async def aclose(self) -> None:
         """Let what is being read end, and begin nothing more."""
         await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+
+
+def asked(conversation: Conversation) -> str:
+    """What the person said last; empty where nobody did."""
+    return next((m.content for m in reversed(conversation.messages) if m.role is Role.USER), "")
 
 
 def readable(text: str) -> bool:

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.entailment.lexical import Words
 
 # How near a claim's tokens come to the answer's: on average, mostly the worst, and the worst, as words and in their
-# context after two, four and six layers. In the order in which the network gives them.
-NEARNESS: Final = tuple(f"{kind}_{layer}" for kind in ("mean", "worst", "least") for layer in (0, 2, 4, 6))
+# context after two, four and six layers; `new` weighs those tokens most that are far from the question's.
+# `about` is how near claim and question are as a whole. In the order in which the network gives them.
+_KINDS: Final = ("mean", "worst", "least", "new_mean", "new_worst")
+NEARNESS: Final = (*(f"{kind}_{layer}" for kind in _KINDS for layer in (0, 2, 4, 6)), "about")
 FEATURES: Final = ("logit", *NEARNESS, "whole", "nearest", "numbers", "opposed")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 

@@ -9,11 +9,15 @@ from numpy.typing import NDArray
 
 ANSWER: Final = 0
 PADDING: Final = -1
+QUESTION: Final = -2
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of `tokens`: ids, positions (from 0 in each segment) and segments (0: the answer, k: claim k, from 1)."""
+    """One row of `tokens`: ids, positions (from 0 in each segment) and segments.
+
+    Segment 0 is the answer, k from 1 on is claim k, and `QUESTION` what was asked, where that is known.
+    """
 
     ids: NDArray[np.int64]
     positions: NDArray[np.int64]
@@ -25,13 +29,14 @@ class Row:
         return np.arange(1, int(self.segments.max(initial=0)) + 1, dtype=np.int64)
 
 
-def pack(answer: Sequence[int], claims: Sequence[Sequence[int]]) -> Row:
-    """Lay the answer and the claims side by side; each comes with its own opening and closing tokens."""
-    parts = [answer, *claims]
+def pack(answer: Sequence[int], claims: Sequence[Sequence[int]], question: Sequence[int] = ()) -> Row:
+    """Lay answer, claims and question side by side; each comes with its own opening and closing tokens."""
+    parts = [answer, *claims, question]
+    names = [ANSWER, *range(1, len(claims) + 1), QUESTION]
     return Row(
         np.concatenate([np.asarray(part, dtype=np.int64) for part in parts]),
         np.concatenate([np.arange(len(part), dtype=np.int64) for part in parts]),
-        np.concatenate([np.full(len(part), k, dtype=np.int64) for k, part in enumerate(parts)]),
+        np.concatenate([np.full(len(part), k, dtype=np.int64) for k, part in zip(names, parts, strict=True)]),
     )
 
 

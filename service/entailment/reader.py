@@ -24,6 +24,8 @@ UNKNOWN: Final = Presence(None)
 # Longer answers are not judged: what an hour of reading would find is not worth an hour.
 _MOST_WINDOWS: Final = 24
 _MOST_CHARACTERS: Final = 40_000
+_MOST_QUESTION_CHARACTERS: Final = 1_000
+_QUESTION_TOKENS: Final = 64
 _SPECIAL_TOKENS: Final = 2
 
 
@@ -84,16 +86,24 @@ class AnswerReader:
         digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
         return cls(manifest, tokenizer, _session(folder / manifest.network, threads), digest=digest)
 
-    def read(self, answer: str, claims: Sequence[str], *, together: bool = True) -> tuple[Presence, ...]:
-        """Whether the answer tells each claim. Unknown where a text is empty or longer than can be read."""
+    def read(
+        self, answer: str, claims: Sequence[str], *, question: str = "", together: bool = True
+    ) -> tuple[Presence, ...]:
+        """Whether the answer tells each claim. Unknown where a text is empty or longer than can be read.
+
+        What the question says is never said by the answer: a claim's words that it names only count for less.
+        """
         head = self.manifest.head
-        return tuple(decide(evidence, head) for evidence in self.evidence(answer, claims, together=together))
+        found = self.evidence(answer, claims, question=question, together=together)
+        return tuple(decide(evidence, head) for evidence in found)
 
     def count(self, text: str) -> int:
         """Tokens of a text, its opening and closing ones among them."""
         return len(self._tokens(text))
 
-    def evidence(self, answer: str, claims: Sequence[str], *, together: bool = True) -> tuple[Evidence | None, ...]:
+    def evidence(
+        self, answer: str, claims: Sequence[str], *, question: str = "", together: bool = True
+    ) -> tuple[Evidence | None, ...]:
         """What speaks for each claim, of all claims in one pass or of one after the other. None cannot be read."""
         parts = self._windows(answer)
         asked = [self._tokens(claim) for claim in claims]
@@ -101,10 +111,10 @@ class AnswerReader:
         found: list[Evidence | None] = [None] * len(claims)
         if not parts or not sound:
             return tuple(found)
-        words = AnswerWords(answer)
+        words, topic = AnswerWords(answer), self._topic(question)
         rounds = [sound] if together else [[at] for at in sound]
         for group in rounds:
-            read = np.stack([self._read(ids, [asked[at] for at in group]) for ids in parts]).max(axis=0)
+            read = np.stack([self._read(ids, [asked[at] for at in group], topic) for ids in parts]).max(axis=0)
             for at, (logit, *nearness) in zip(group, read.tolist(), strict=True):
                 found[at] = Evidence(logit, tuple(nearness), words.compare(claims[at]))
         return tuple(found)
@@ -120,9 +130,16 @@ class AnswerReader:
         parts = [self._tokens(text)[:most] for text in texts]
         return parts if len(parts) <= _MOST_WINDOWS else []
 
-    def _read(self, answer: Sequence[int], claims: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    def _topic(self, question: str) -> list[int]:
+        """Token ids of the question's end: what is asked mostly stands there."""
+        ids = self._tokens(question[-_MOST_QUESTION_CHARACTERS:]) if question.strip() else []
+        return ids if len(ids) <= _QUESTION_TOKENS else [ids[0], *ids[1 - _QUESTION_TOKENS :]]
+
+    def _read(
+        self, answer: Sequence[int], claims: Sequence[Sequence[int]], topic: Sequence[int]
+    ) -> NDArray[np.float32]:
         """Logit and nearness of each claim, [claims, 1 + nearness]."""
-        row = pack(answer, claims)
+        row = pack(answer, claims, topic)
         inputs = {"ids": row.ids, "positions": row.positions, "segments": row.segments, "wanted": row.wanted}
         try:
             logits, nearness = self._session.run(

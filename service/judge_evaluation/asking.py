@@ -21,7 +21,7 @@ from service.domain.conversation import Conversation
 from service.domain.deadline import Deadline
 from service.domain.enquiry import Enquiry, Tenant
 from service.domain.verdict import Presence
-from service.engines.small_judge import readable
+from service.engines.small_judge import asked, readable
 from service.entailment.reader import UNKNOWN, AnswerReader, decide, question_key
 from service.judge_evaluation.rows import Row
 from service.pipeline.ports import Judge
@@ -52,7 +52,10 @@ def ask_reader(reader: AnswerReader, rows: Sequence[Row], *, together: bool, pro
         started = time.perf_counter()
         criteria = [row.criterion for row in mine]
         known = readable(answer)
-        evidence = reader.evidence(answer, criteria, together=together) if known else [None] * len(mine)
+        question = asked(Conversation(mine[0].conversation))
+        evidence = (
+            reader.evidence(answer, criteria, question=question, together=together) if known else [None] * len(mine)
+        )
         spent += time.perf_counter() - started
         for row, each in zip(mine, evidence, strict=True):
             found[row.index] = decide(each, reader.manifest.head_for(question_key(row.cluster)))

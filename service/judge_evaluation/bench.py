@@ -9,6 +9,7 @@ from service.entailment.reader import AnswerReader
 
 RUNS: Final = 10
 # 110 tokens with their opening and closing one; a test counts them.
+QUESTION: Final = "I have had a sore throat since yesterday. Do I need antibiotics?"
 ANSWER: Final = (
     "Most sore throats are caused by a virus and get better within a week. Drink plenty of water, rest your voice, and "
     "suck ice to ease the pain. You can take paracetamol as the packet says. A warm salt water gargle may "
@@ -44,11 +45,11 @@ def bench(reader: AnswerReader, *, runs: int = RUNS) -> Mapping[str, float]:
 
 
 def _timed(reader: AnswerReader, *, together: bool, runs: int) -> Mapping[str, float]:
-    reader.read(ANSWER, CRITERIA, together=together)
+    reader.read(ANSWER, CRITERIA, question=QUESTION, together=together)
     spent, worked = [], []
     for _ in range(runs):
         started, began = time.perf_counter(), time.process_time()
-        reader.read(ANSWER, CRITERIA, together=together)
+        reader.read(ANSWER, CRITERIA, question=QUESTION, together=together)
         worked.append((time.process_time() - began) * 1e3)
         spent.append((time.perf_counter() - started) * 1e3)
     return {"least": min(spent), "median": statistics.median(spent), "processor": min(worked)}

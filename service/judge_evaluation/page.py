@@ -80,8 +80,7 @@ def _lines(reports: Sequence[Report], *, command: str, data: str, also: Sequence
     yield from _categories(first)
     yield from _errors(first)
     yield from _times(first)
-    for report in reports:
-        yield from _ways(report)
+    yield from _ways(reports)
     for other in also:
         yield from _elsewhere(other)
     yield from _limits(first)
@@ -92,10 +91,11 @@ def _held_out(report: Report) -> Iterator[str]:
         return
     mine, new, seen = report.provenance.cross_fitted, report.provenance.fresh, report.provenance.seen
     yield (
-        f"The network was trained on none of the labelled questions. Weights of its evidence and the threshold were "
-        f"fitted on physicians' labels in folds by question: {mine} rows are judged by a fit that has not seen their "
-        f"question, {new} rows are of questions that no fit has seen. The network's design and the rule for thresholds "
-        f"were settled after figures like these of earlier tries had been seen, so they flatter it somewhat."
+        f"The network was trained on none of the labelled questions and has read no physician's label. Weights of its "
+        f"evidence and the threshold were fitted on physicians' labels in folds by question: {mine} rows are judged by "
+        f"a fit that has not seen their question, {new} rows are of questions that no fit has seen. What each fit weighs "
+        f"was chosen by folds within the rows that it was fitted on. The network's design and the list of what may be "
+        f"weighed were settled after figures like these of earlier tries had been seen, so they flatter it somewhat."
     )
     if seen:
         yield f"In training the network has read a physician's own answer to the question of {seen} rows, but no label."
@@ -153,16 +153,22 @@ def _times(report: Report) -> Iterator[str]:
         yield ""
 
 
-def _ways(report: Report) -> Iterator[str]:
+def _ways(reports: Sequence[Report]) -> Iterator[str]:
     """One call for all criteria of an answer, and one call each: both were measured."""
-    if report.other_calls is not None:
-        o = report.other_calls
-        apart = "" if o.largest_difference is None else f", probabilities at most {o.largest_difference:.3f} apart"
+    asked = [(report, report.other_calls) for report in reports if report.other_calls is not None]
+    if not asked:
+        return
+    yield "Each judge asked in both ways about the same rows; the first is the one that the gateway uses:"
+    yield ""
+    yield from _header("Judge", "Asked with", "Macro-F1", "Unknown", "ms a criterion", "Same verdict as the other way")
+    for report, other in asked:
+        same = f"{100 * other.agreement:.1f} %"
         yield (
-            f"{report.judge}, with {o.way}: macro-F1 {o.macro_f1:.3f} rather than {report.macro_f1.value:.3f}, equal "
-            f"verdicts in {100 * o.agreement:.1f} %{apart}, {o.milliseconds:.1f} ms a criterion rather than {report.milliseconds:.1f}."
+            f"| {report.judge} | {other.usual} | {report.macro_f1.value:.3f} | {report.unknown} | "
+            f"{report.milliseconds:.1f} | {same} |"
         )
-        yield ""
+        yield f"| | {other.way} | {other.macro_f1:.3f} | {other.unknown} | {other.milliseconds:.1f} | |"
+    yield ""
 
 
 def _elsewhere(other: Elsewhere) -> Iterator[str]:
@@ -186,8 +192,11 @@ def _limits(report: Report) -> Iterator[str]:
         "- It reads what an answer says, not whether it is true, kind or well put. Criteria that ask for a judgement "
         "of the whole (tone, completeness, suitable detail) are beyond it."
     )
-    yield "- It reads English, criteria of up to a paragraph and answers of some pages; all else is unknown, never met."
-    yield "- It does not see the question: an answer that says only “yes” tells it nothing."
+    yield "- It reads English, criteria of up to a long paragraph (256 tokens) and answers of some pages; all else is unknown, never met."
+    yield (
+        "- Of the question it reads only which of a criterion's words were the person's own and so tell little: an "
+        "answer that says only “yes” tells it nothing."
+    )
     yield f"- {report.questions} questions are few: an interval tells how few."
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from service.entailment.calibration import NEARNESS, Evidence, Head
 from service.entailment.lexical import AnswerWords, Words, overlap, stem
-from service.entailment.packing import ANSWER, PADDING, pack, stack
+from service.entailment.packing import ANSWER, PADDING, QUESTION, pack, stack
 from service.entailment.windows import windows
 
 ids = st.lists(st.integers(1, 30_000), min_size=1, max_size=12)
@@ -24,6 +24,17 @@ def test_every_segment_starts_at_position_0_and_keeps_its_ids(answer: list[int],
         assert row.ids[mine].tolist() == part
         assert row.positions[mine].tolist() == list(range(len(part)))
     assert row.wanted.tolist() == list(range(1, len(claims) + 1))
+
+
+@given(ids, st.lists(ids, max_size=5), ids)
+def test_a_question_lies_beside_them_and_is_not_judged(
+    answer: list[int], claims: list[list[int]], question: list[int]
+) -> None:
+    row, plain = pack(answer, claims, question), pack(answer, claims)
+    mine = row.segments == QUESTION
+    assert row.ids[mine].tolist() == question
+    assert row.ids[~mine].tolist() == plain.ids.tolist()
+    assert row.wanted.tolist() == plain.wanted.tolist()
 
 
 def test_what_is_padded_belongs_to_no_segment() -> None:

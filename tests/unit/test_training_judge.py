@@ -9,18 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.entailment.calibration import NEARNESS, Evidence
+from service.entailment.calibration import FEATURES, NEARNESS, Evidence
 from service.entailment.lexical import Words
-from training.judge import facts, relations, rubric
+from training.judge import facts, relations, replies, rubric
+from training.judge.asked import Asked, _joined, _replies, answered, as_rows
+from training.judge.composed import composed
 from training.judge.fit import WEIGHED, fit_heads, fit_thresholds
 from training.judge.folds import Folds, training_rows, unlabelled
-from training.judge.group import MOST, Group, group, kept_back, reword, spoil
+from training.judge.group import MOST, Claim, Group, group, kept_back, reword, spoil
 
 questions = st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1), min_size=2, max_size=30, unique=True)
 SOURCES: dict[str, Callable[[random.Random], Group]] = {
     "relations": relations.related,
     "facts": facts.told,
     "rubric": rubric.criteria,
+    "composed": composed(replies.replied),
 }
 
 
@@ -145,3 +148,47 @@ def test_rewording_keeps_numbers_and_case() -> None:
     texts = {reword(random.Random(seed), "Doctors treat fever after 3 days.", share=1.0) for seed in range(30)}
     assert len(texts) > 1
     assert all("3 days" in text and text[0].isupper() for text in texts)
+
+
+def test_a_composed_criterion_is_told_only_if_all_its_parts_are() -> None:
+    parts = (Claim("Rest.", 1.0), Claim("Drink.", 1.0), Claim("Take ibuprofen.", 0.0))
+    made = [composed(lambda _: Group("Rest. Drink.", parts, "test"))(random.Random(seed)) for seed in range(60)]
+    long = [claim for each in made for claim in each.claims if claim not in parts]
+    assert {claim.told for claim in long} == {0.0, 1.0}
+    assert all(claim.told == (0.0 if "ibuprofen" in claim.text else 1.0) for claim in long)
+
+
+def test_every_reply_to_a_question_of_kqa_has_labels() -> None:
+    found = _replies()
+    assert len(found) > 150
+    assert all(len(key) == 16 and reply and set(labels) <= set("emwn") for key, reply, labels in found)
+
+
+def test_labels_that_do_not_fit_the_statements_are_refused() -> None:
+    row = {"Question": "Is it safe?", "Must_have": ["It is safe.", " "], "Nice_to_have": ["Ask a pharmacist."]}
+    assert [claim.told for claim in _joined(row, "Yes.", "en").statements] == [1.0, 0.0]
+    with pytest.raises(ValueError, match="3 labels for 2 statements"):
+        _joined(row, "Yes.", "enn")
+
+
+def test_what_a_reply_tells_is_asked_with_its_question() -> None:
+    text = Asked("Is it safe?", "It is.", (Claim("It is safe.", 0.67),))
+    made = answered([text])(random.Random(1))
+    assert (made.question, made.claims[0].told) == ("Is it safe?", 0.67)
+    assert as_rows([text]) == [{"Question": "Is it safe?", "answer": "It is.", "claim": "It is safe.", "told": 0.67}]
+
+
+def test_what_written_rows_say_becomes_weights_of_the_same_evidence() -> None:
+    texts = [f"q{n}" for n in range(20)]
+    rows = [row(text, told=at % 2 == 0, at=at) for at, text in enumerate(texts)]
+    written = [
+        {"Question": f"w{n}", "answer": "a", "claim": "c", "told": float(n % 2 == 0), "label_0": label}
+        for n, label in enumerate(("Entailment", "Neutral") * 8)
+    ]
+    folds = Folds.of_questions(texts, count=5)
+    fitted = fit_heads(rows, Watched(), folds, written=written)
+    assert all(set(head.weights) <= set(FEATURES) for head in (fitted.head, *fitted.heads))
+    for each in rows:
+        chance = fitted.head.probability(Watched()(each))
+        assert chance is not None
+        assert (chance >= fitted.head.threshold) is (each["label_0"] == "Entailment")

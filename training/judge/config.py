@@ -8,55 +8,37 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """`steps` with a rising `warmup` and a closing `decay`, on texts mixed by `shares`."""
-
-    steps: int
-    warmup: int
-    decay: int
-    learning_rate: float
-    shares: Mapping[str, float]
-
-    def rate(self, step: int) -> float:
-        """The share of the learning rate at a step of the stage."""
-        return max(0.01, min(1.0, (step + 1) / self.warmup, (self.steps - step) / self.decay))
-
-
-@dataclass(frozen=True, slots=True)
 class JudgeRun:
-    """The stages follow one another; a step takes a batch of up to `tokens` padded tokens.
+    """`groups` texts with claims are composed once, mixed by `shares`, and read `steps` batches long.
 
-    The lowest `frozen` layers keep their first weights.
+    A batch holds up to `tokens` padded tokens. The learning rate rises for `warmup` steps and falls over the last
+    `decay`.
     """
 
     name: str
     version: str
     seed: int
-    frozen: int
     answer_tokens: int
     claim_tokens: int
+    question_tokens: int
     medquad: int
+    groups: int
     tokens: int
+    steps: int
+    warmup: int
+    decay: int
+    learning_rate: float
     head_learning_rate: float
     weight_decay: float
     check_every: int
     watched: int
     folds: int
-    stages: tuple[Stage, ...]
+    shares: Mapping[str, float]
     raw: Mapping[str, Any]
 
-    @property
-    def steps(self) -> int:
-        """Of all stages."""
-        return sum(stage.steps for stage in self.stages)
-
-    def at(self, step: int) -> tuple[Stage, int]:
-        """The stage of a step, and the step's number in it; the last stage beyond the end."""
-        for stage in self.stages[:-1]:
-            if step < stage.steps:
-                return stage, step
-            step -= stage.steps
-        return self.stages[-1], step
+    def rate(self, step: int) -> float:
+        """The share of the learning rate at a step."""
+        return max(0.01, min(1.0, (step + 1) / self.warmup, (self.steps - step) / self.decay))
 
     @property
     def folder(self) -> Path:
@@ -75,4 +57,4 @@ def read(path: Path) -> JudgeRun:
     values = {
         key: value for section in ("run", "network", "data", "schedule", "fit") for key, value in raw[section].items()
     }
-    return JudgeRun(raw=raw, stages=tuple(Stage(**stage) for stage in raw["stage"]), **values)
+    return JudgeRun(raw=raw, shares=raw["shares"], **values)

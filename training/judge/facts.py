@@ -62,4 +62,4 @@ def told(rng: random.Random, *, held_out: bool = False) -> Group:
         no += [spoil(rng, rng.choice(wordings))] if rng.random() < 0.1 else []
     no += [reword(rng, rng.choice(fact.says), share=0.15) for fact in silent[:4]]
     rng.shuffle(sentences)
-    return group(rng, " ".join(asides(rng, sentences)), yes, no, "facts")
+    return group(rng, " ".join(asides(rng, sentences)), yes, no, "facts", topic)

@@ -18,19 +18,25 @@ from training.judge.folds import Folds, TrainingRows, training_rows
 _STEPS = 60
 _INNER = 5
 Score = Callable[[Mapping[str, Any]], float]
+Read = Callable[[Mapping[str, Any]], Evidence]
+# What nearness and words say by a fit on rows that were written here: one number, moved by no physician's label.
+_WRITTEN: Final = "written"
 # What a head may weigh, from little to much, and how strongly its weights may be pulled to zero: labels are few.
 _NEAR = ("mean_6", "worst_6")
+_NEW = ("new_mean_4", "new_mean_6", "new_worst_6", "about")
 _WORDS = ("whole", "nearest", "numbers", "opposed")
 WEIGHED: Final = (
-    _NEAR,
-    (*_NEAR, "whole"),
+    (_WRITTEN,),
+    (_WRITTEN, "logit"),
+    (_WRITTEN, "logit", "whole"),
+    (_WRITTEN, "logit", "whole", "worst_6", "new_mean_6"),
+    ("logit",),
     ("logit", "whole"),
-    ("logit", *_NEAR),
-    ("logit", *_NEAR, "whole"),
     ("logit", *_NEAR, *_WORDS),
-    ("logit", "mean_4", "worst_4", *_NEAR, *_WORDS),
+    ("logit", "mean_4", "worst_4", *_NEAR, *_NEW, *_WORDS),
 )
 PULLS: Final = (2.0, 8.0, 25.0)
+_WRITTEN_PULL: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +47,30 @@ class Fitted:
     heads: tuple[Head, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A logistic model over `FEATURES`, fitted on rows that were written here."""
+
+    weights: Mapping[str, float]
+    bias: float
+
+
 def votes(row: Mapping[str, Any]) -> list[bool]:
     """What each physician said: told, or not."""
     return [row[name] == "Entailment" for name in ("label_0", "label_1", "label_2")]
 
 
 def fit_heads(
-    rows: Sequence[Mapping[str, Any]], evidence: Callable[[Mapping[str, Any]], Evidence], folds: Folds
+    rows: Sequence[Mapping[str, Any]],
+    evidence: Read,
+    folds: Folds,
+    *,
+    written: Sequence[Mapping[str, Any]] = (),
 ) -> Fitted:
-    """Fit a head on all rows and one without each fold."""
-    heads = tuple(fit_head(training_rows(rows, folds, without=k), evidence) for k in range(folds.count))
-    return Fitted(fit_head(training_rows(rows, folds, without=None), evidence), heads)
+    """Fit a head on all rows and one without each fold. `written` rows have `told` instead of physicians' labels."""
+    base = _base(written, evidence)
+    heads = tuple(fit_head(training_rows(rows, folds, without=k), evidence, base) for k in range(folds.count))
+    return Fitted(fit_head(training_rows(rows, folds, without=None), evidence, base), heads)
 
 
 def fit_thresholds(rows: Sequence[Mapping[str, Any]], score: Score, folds: Folds) -> tuple[float, ...]:
@@ -62,26 +81,50 @@ def fit_thresholds(rows: Sequence[Mapping[str, Any]], score: Score, folds: Folds
     )
 
 
-def fit_head(rows: TrainingRows, evidence: Callable[[Mapping[str, Any]], Evidence]) -> Head:
+def fit_head(rows: TrainingRows, evidence: Read, base: Base | None = None) -> Head:
     """A ridge logistic model and the threshold that suits it.
 
     Which evidence it weighs, and how strongly weights are pulled to zero, is chosen by folds within these rows alone.
     """
-    features = np.array([evidence(row).features for row in rows])
+    columns = _columns([evidence(row) for row in rows], base)
     target = np.array([np.mean(votes(row)) for row in rows])
     inner = folds_of([question_key(row["Question"]) for row in rows], count=_INNER)
     names, pull = min(
-        ((names, pull) for names in WEIGHED for pull in PULLS),
-        key=lambda choice: _surprise(features[:, _places(choice[0])], target, inner, pull=choice[1]),
+        ((names, pull) for names in WEIGHED if set(names) <= columns.keys() for pull in PULLS),
+        key=lambda choice: _surprise(_stacked(columns, choice[0]), target, inner, pull=choice[1]),
     )
-    chosen = features[:, _places(names)]
+    chosen = _stacked(columns, names)
     slopes, bias = _logistic(chosen, target, pull=pull)
     chances = _chances(chosen @ slopes + bias)
-    return Head.of(dict(zip(names, slopes.tolist(), strict=True)), bias, expected_threshold(chances))
+    weights = dict(zip(names, slopes.tolist(), strict=True))
+    share = weights.pop(_WRITTEN, 0.0)
+    if base is not None and share:
+        weights = {name: weights.get(name, 0.0) + share * base.weights.get(name, 0.0) for name in FEATURES}
+        bias += share * base.bias
+    return Head.of(weights, bias, expected_threshold(chances))
 
 
-def _places(names: Sequence[str]) -> list[int]:
-    return [FEATURES.index(name) for name in names]
+def _base(written: Sequence[Mapping[str, Any]], evidence: Read) -> Base | None:
+    """All but the logit, which has learnt these very rows; None of no rows."""
+    if not written:
+        return None
+    columns = _columns([evidence(row) for row in written], None)
+    names = [name for name in FEATURES if name != "logit"]
+    told = np.array([row["told"] for row in written])
+    slopes, bias = _logistic(_stacked(columns, names), told, pull=_WRITTEN_PULL)
+    return Base(dict(zip(names, slopes.tolist(), strict=True)), bias)
+
+
+def _columns(found: Sequence[Evidence], base: Base | None) -> dict[str, NDArray[np.float64]]:
+    features = np.array([each.features for each in found])
+    columns = dict(zip(FEATURES, features.T, strict=True))
+    if base is not None:
+        columns[_WRITTEN] = base.bias + sum(weight * columns[name] for name, weight in base.weights.items())
+    return columns
+
+
+def _stacked(columns: Mapping[str, NDArray[np.float64]], names: Sequence[str]) -> NDArray[np.float64]:
+    return np.stack([columns[name] for name in names], axis=1)
 
 
 def _surprise(

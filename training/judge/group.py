@@ -22,35 +22,38 @@ _LEADS = (
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`told` says whether the answer tells it."""
+    """`told` is the share of readers who say that the answer tells it: 0 or 1 where there is no doubt."""
 
     text: str
-    told: bool
+    told: float
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One answer with its claims; `origin` names the source."""
+    """One answer with its claims; `origin` names the source, `question` what was asked, where it is known."""
 
     answer: str
     claims: tuple[Claim, ...]
     origin: str
+    question: str = ""
 
 
 Source = Callable[[random.Random], Group]
 
 
-def group(rng: random.Random, answer: str, told: Sequence[str], untold: Sequence[str], origin: str) -> Group:
+def group(
+    rng: random.Random, answer: str, told: Sequence[str], untold: Sequence[str], origin: str, question: str = ""
+) -> Group:
     """At most `MOST` claims, of both kinds where there are both."""
     yes, no = (list(dict.fromkeys(text for text in texts if text.strip())) for texts in (told, untold))
     no = [text for text in no if text not in yes]
     rng.shuffle(yes)
     rng.shuffle(no)
     kept = yes[: max(MOST // 2, MOST - len(no))]
-    claims = [Claim(_led(rng, text), told=True) for text in kept]
-    claims += [Claim(_led(rng, text), told=False) for text in no[: MOST - len(kept)]]
+    claims = [Claim(_led(rng, text), told=1.0) for text in kept]
+    claims += [Claim(_led(rng, text), told=0.0) for text in no[: MOST - len(kept)]]
     rng.shuffle(claims)
-    return Group(answer, tuple(claims), origin)
+    return Group(answer, tuple(claims), origin, question)
 
 
 def _led(rng: random.Random, text: str) -> str:

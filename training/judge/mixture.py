@@ -2,13 +2,16 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from training.dialogues.words import Split
-from training.judge import facts, real, relations, replies, rubric
+from training.judge import asked, facts, real, relations, replies, rubric
+from training.judge.composed import composed
 from training.judge.group import Group, Source, kept_back
+
+_UNASKED = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +23,15 @@ class Mixture:
     held_out: Mapping[str, Source]
 
     def group(self, number: int, shares: Mapping[str, float]) -> Group:
-        """Training group `number` of a stage that mixes the sources by these shares; those without texts are left."""
+        """Training group `number` of a run that mixes the sources by these shares; those without texts are left.
+
+        Now and then its question is not known, as it may not be when the judge is asked.
+        """
         rng = random.Random(f"{self.seed}/train/{number}")
         known = {name: share for name, share in shares.items() if name in self.trained}
         name = rng.choices(list(known), list(known.values()))[0]
-        return _asked(self.trained[name], rng)
+        made = _asked(self.trained[name], rng)
+        return replace(made, question="") if rng.random() < _UNASKED else made
 
     def watched(self, each: int) -> list[Group]:
         """The same held-out groups every time, `each` of every source."""
@@ -41,12 +48,14 @@ def mixture(*, seed: int, data: Path | None, encoder: Path, kept: Path, medquad:
         "relations": relations.related,
         "facts": facts.told,
         "replies": replies.replied,
+        "composed": composed(replies.replied),
         "rubric": partial(rubric.criteria, split=Split.TRAIN),
     }
     held_out: dict[str, Source] = {
         "relations": partial(relations.related, held_out=True),
         "facts": partial(facts.told, held_out=True),
         "replies": partial(replies.replied, held_out=True),
+        "composed": composed(partial(replies.replied, held_out=True)),
         "rubric": partial(rubric.criteria, split=Split.HELD_OUT),
     }
     if data is not None:
@@ -55,6 +64,7 @@ def mixture(*, seed: int, data: Path | None, encoder: Path, kept: Path, medquad:
         vectors.save()
         for name, texts, make in (("physicians", physicians, real.stated), ("medquad", quotations, real.quoted)):
             trained[name], held_out[name] = _parted(texts, make)
+        trained["asked"], held_out["asked"] = _asked_of(asked.asked(data))
     return Mixture(seed, trained, held_out)
 
 
@@ -62,6 +72,13 @@ def _parted(texts: Sequence[real.Text], make: Callable[[Sequence[real.Text]], So
     return (
         make([text for text in texts if not kept_back(text.focus)]),
         make([text for text in texts if kept_back(text.focus)]),
+    )
+
+
+def _asked_of(texts: Sequence[asked.Asked]) -> tuple[Source, Source]:
+    return (
+        asked.answered([text for text in texts if not kept_back(text.question)]),
+        asked.answered([text for text in texts if kept_back(text.question)]),
     )
 
 

@@ -1,6 +1,7 @@
 """A trained network and physicians' labels in; the folder that the gateway loads out, calibrated in folds."""
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from service.entailment.calibration import FEATURES, Evidence, Head
 from service.entailment.reader import MANIFEST, AnswerReader, JudgeManifest, question_key
 from service.judge_evaluation import baselines
 from training.judge import folds as parted
+from training.judge.asked import as_rows, asked
 from training.judge.config import JudgeRun
 from training.judge.export import export
 from training.judge.fit import fit_heads, fit_thresholds
@@ -23,8 +25,11 @@ from training.judge.whole import SMALL
 NAME = "clinalign-judge"
 _SOURCES = (
     {"name": "all-MiniLM-L6-v2 (first weights)", "licence": "Apache-2.0"},
-    {"name": "wordings, relations, exemplars and criteria of this project", "licence": "Apache-2.0"},
-    {"name": "K-QA: physicians' answers with statements; labels for head and threshold only", "licence": "MIT"},
+    {"name": "wordings, replies, relations, exemplars and criteria of this project", "licence": "Apache-2.0"},
+    {
+        "name": "K-QA: questions, physicians' answers with statements; labels for head and threshold only",
+        "licence": "MIT",
+    },
     {"name": "MedQuAD (Ben Abacha and Demner-Fushman 2019), sentences of NIH sites", "licence": "CC BY 4.0"},
 )
 
@@ -38,8 +43,9 @@ def publish(config: JudgeRun, data: Path, encoder: Path, out: Path) -> JudgeMani
     seen = parted.unlabelled(parted.read(data / parted.ANSWERS), folds)
     draft = _manifest(config, files, folds, sorted({question_key(row["Question"]) for row in seen}))
     _write(exported, draft)
-    read = read_rows(AnswerReader.load(exported), labelled)
-    fitted = fit_heads(labelled, read, folds)
+    written = as_rows(asked(data))
+    read = read_rows(AnswerReader.load(exported), [*labelled, *written])
+    fitted = fit_heads(labelled, read, folds, written=written)
     cosine = baselines.cosine(Encoder.load(encoder))
     thresholds = {
         name: fit_thresholds(labelled, _scored(score), folds)
@@ -55,7 +61,7 @@ def publish(config: JudgeRun, data: Path, encoder: Path, out: Path) -> JudgeMani
 
 def trained(config: JudgeRun) -> Reader:
     """The network of the run's last state."""
-    reader, _ = start(config)
+    reader, _ = start()
     kept = torch.load(config.folder / STATE, weights_only=True)
     reader.load_state_dict(kept["reader"])
     return reader.eval()
@@ -63,13 +69,16 @@ def trained(config: JudgeRun) -> Reader:
 
 def read_rows(reader: AnswerReader, rows: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], Evidence]:
     """Evidence of every labelled row, by the row itself."""
-    found: dict[tuple[str, str], Evidence] = {}
+    found: dict[tuple[str, str, str], Evidence] = {}
+    asked_of: dict[tuple[str, str], list[str]] = defaultdict(list)
     for row in rows:
-        (evidence,) = reader.evidence(row["answer"], [row["claim"]])
-        if evidence is None:
-            raise SystemExit("a labelled row cannot be read: it would be fitted on nothing")
-        found[row["answer"], row["claim"]] = evidence
-    return lambda row: found[row["answer"], row["claim"]]
+        asked_of[row["Question"], row["answer"]].append(row["claim"])
+    for (question, answer), claims in asked_of.items():
+        for claim, evidence in zip(claims, reader.evidence(answer, claims, question=question), strict=True):
+            if evidence is None:
+                raise SystemExit("a labelled row cannot be read: it would be fitted on nothing")
+            found[question, answer, claim] = evidence
+    return lambda row: found[row["Question"], row["answer"], row["claim"]]
 
 
 def _scored(score: baselines.Score) -> Callable[[Mapping[str, Any]], float]:

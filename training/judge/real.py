@@ -142,7 +142,7 @@ def stated(texts: Sequence[Text]) -> Callable[[random.Random], Group]:
         sentences = [reword(rng, text.sentences[k], share=0.1) for k in keep]
         if rng.random() < 0.3:
             rng.shuffle(sentences)
-        return group(rng, " ".join(asides(rng, sentences, most=2)), told, untold, "physicians")
+        return group(rng, " ".join(asides(rng, sentences, most=2)), told, untold, "physicians", text.focus)
 
     return make
 
@@ -173,7 +173,7 @@ def quoted(texts: Sequence[Text]) -> Callable[[random.Random], Group]:
             elif nearness.max() < _FAR:
                 untold.append(_shorter(rng, reword(rng, said, share=0.3)))
         sentences = [text.sentences[k] for k in keep]
-        return group(rng, " ".join(asides(rng, sentences, most=1)), told, untold, "medquad")
+        return group(rng, " ".join(asides(rng, sentences, most=1)), told, untold, "medquad", text.focus)
 
     return make
 

@@ -59,7 +59,7 @@ def replied(rng: random.Random, *, held_out: bool = False) -> Group:
     untold += rng.sample(strange, min(len(strange), 2))
     body = " ".join(asides(rng, sentences, most=1))
     told, untold = ([reword(rng, text, share=0.2) for text in texts] for texts in (told, untold))
-    return group(rng, body, told, untold, "replies")
+    return group(rng, body, told, untold, "replies", reply.question)
 
 
 def _reply(block: list[str]) -> Reply:

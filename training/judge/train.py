@@ -3,13 +3,15 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from service.entailment.packing import Row, pack, stack
 from training.encoder_export import WEIGHTS, find
@@ -17,20 +19,41 @@ from training.intervals import macro_f1
 from training.judge.config import JudgeRun
 from training.judge.group import Group
 from training.judge.mixture import Mixture
-from training.judge.network import Reader, from_minilm
+from training.judge.network import Reader, Understood, from_minilm
 
 STATE = "state.pt"
 _SMOOTHED = 0.02
-_POOL = 24  # groups that are sorted by length before they are batched
+_HALF = 0.5
+_POOL = 24  # texts that are sorted by length before they are batched
 _NEW = ("head", "hint", "weigh")  # begin from nothing, so they learn faster
-Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A group as the network reads it, what MiniLM makes of it (in half precision), and how far each claim is told."""
+
+    row: Row
+    understood: Understood
+    told: tuple[float, ...]
+    origin: str
+
+
+class Batch(NamedTuple):
+    """Texts of like length, padded; a label below 0 is no claim."""
+
+    understood: Understood
+    ids: Tensor
+    positions: Tensor
+    segments: Tensor
+    wanted: Tensor
+    told: Tensor
 
 
 def run(config: JudgeRun, mixture: Mixture, *, progress: bool = True) -> Reader:
     """Train to the configured number of steps, from the last state where there is one."""
     torch.set_num_threads(1)
     torch.manual_seed(config.seed)
-    reader, tokenizer = start(config)
+    reader, tokenizer = start()
     optimiser = _optimiser(reader, config)
     config.folder.mkdir(parents=True, exist_ok=True)
     state = config.folder / STATE
@@ -40,11 +63,13 @@ def run(config: JudgeRun, mixture: Mixture, *, progress: bool = True) -> Reader:
         reader.load_state_dict(kept["reader"])
         optimiser.load_state_dict(kept["optimiser"])
         step, drawn = kept["step"], kept["drawn"]
-    watched = [(g.origin, *rows_of(tokenizer, g, config)) for g in mixture.watched(config.watched)]
+    watched = [read_text(reader, tokenizer, made, config) for made in mixture.watched(config.watched)]
+    groups = (mixture.group(number, config.shares) for number in range(config.groups))
+    texts = [read_text(reader, tokenizer, made, config) for made in groups]
     started, losses = time.monotonic(), []
     while step < config.steps:
-        shares = config.at(step)[0].shares
-        pool = [rows_of(tokenizer, mixture.group(drawn + at, shares), config) for at in range(_POOL)]
+        torch.manual_seed(config.seed + drawn)  # dropout after a stop is that of a run that never stopped
+        pool = [texts[at] for at in _order(len(texts), drawn, config.seed)]
         drawn += _POOL
         for batch in _batches(pool, config.tokens, torch.Generator().manual_seed(drawn)):
             losses.append(_step(reader, optimiser, batch, config, step))
@@ -58,40 +83,49 @@ def run(config: JudgeRun, mixture: Mixture, *, progress: bool = True) -> Reader:
     return reader.eval()
 
 
-def start(config: JudgeRun) -> tuple[Reader, Tokenizer]:
+def start() -> tuple[Reader, Tokenizer]:
     """The untrained reader and its tokenizer."""
     folder = Path(find(None).location)
     reader = from_minilm(folder / WEIGHTS)
-    reader.freeze(config.frozen)
+    reader.freeze()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return reader, tokenizer
 
 
-def rows_of(tokenizer: Tokenizer, made: Group, config: JudgeRun) -> tuple[Row, list[bool]]:
-    """The packed row and its labels. An answer that is too long loses its end, and with it what was told there.
+def read_text(reader: Reader, tokenizer: Tokenizer, made: Group, config: JudgeRun) -> Text:
+    """Let MiniLM read a group, once for all steps. An answer that is too long loses its end, and what was told there.
 
     Composed answers stay below the limit but for a few; their claims are left as they are.
     """
     answer = _cut(tokenizer.encode(made.answer).ids, config.answer_tokens)
     claims = [_cut(tokenizer.encode(claim.text).ids, config.claim_tokens) for claim in made.claims]
-    return pack(answer, claims), [claim.told for claim in made.claims]
+    question = _cut(tokenizer.encode(made.question).ids, config.question_tokens) if made.question else []
+    row = pack(answer, claims, question)
+    with torch.inference_mode():
+        understood = reader.understand(
+            *(torch.from_numpy(part)[None] for part in (row.ids, row.positions, row.segments))
+        )
+    kept = Understood(*(part[0].half().clone() for part in understood))
+    return Text(row, kept, tuple(claim.told for claim in made.claims), made.origin)
 
 
-def check(reader: Reader, watched: Sequence[tuple[str, Row, list[bool]]]) -> dict[str, float]:
+def check(reader: Reader, watched: Sequence[Text]) -> dict[str, float]:
     """Loss and macro-F1 on what is held out, and macro-F1 of each source."""
     reader.eval()
     pairs: dict[str, list[tuple[bool, bool]]] = {}
     total = count = 0.0
     with torch.inference_mode():
-        for origin, row, told in watched:
-            ids, positions, segments, wanted, labels = _tensors([(row, told)])
-            logits, _ = reader(ids, positions, segments, wanted)
-            total += functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum").item()
-            count += labels.numel()
+        for text in watched:
+            *read, told = _padded([text])
+            logits, _ = reader.judge(*read)
+            total += functional.binary_cross_entropy_with_logits(logits, told, reduction="sum").item()
+            count += told.numel()
             said = (logits[0] > 0).tolist()
-            pairs.setdefault(origin, []).extend((a, bool(b)) for a, b in zip(told, said, strict=True))
+            pairs.setdefault(text.origin, []).extend(
+                (share > _HALF, bool(found)) for share, found in zip(text.told, said, strict=True)
+            )
     reader.train()
     every = [pair for found in pairs.values() for pair in found]
     each = {f"f1_{origin}": round(macro_f1(found), 3) for origin, found in pairs.items()}
@@ -99,14 +133,13 @@ def check(reader: Reader, watched: Sequence[tuple[str, Row, list[bool]]]) -> dic
 
 
 def _step(reader: Reader, optimiser: torch.optim.Optimizer, batch: Batch, config: JudgeRun, step: int) -> float:
-    ids, positions, segments, wanted, labels = batch
+    *read, told = batch
     reader.train()
-    stage, number = config.at(step)
-    for part, highest in zip(optimiser.param_groups, (stage.learning_rate, config.head_learning_rate), strict=True):
-        part["lr"] = highest * stage.rate(number)
-    logits, _ = reader(ids, positions, segments, wanted)
-    real = labels >= 0
-    targets = labels.clamp(min=0) * (1 - 2 * _SMOOTHED) + _SMOOTHED
+    for part, highest in zip(optimiser.param_groups, (config.learning_rate, config.head_learning_rate), strict=True):
+        part["lr"] = highest * config.rate(step)
+    logits, _ = reader.judge(*read)
+    real = told >= 0
+    targets = told.clamp(min=0) * (1 - 2 * _SMOOTHED) + _SMOOTHED
     loss = functional.binary_cross_entropy_with_logits(logits[real], targets[real])
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -115,32 +148,44 @@ def _step(reader: Reader, optimiser: torch.optim.Optimizer, batch: Batch, config
     return loss.item()
 
 
-def _batches(pool: list[tuple[Row, list[bool]]], tokens: int, order: torch.Generator) -> Iterator[Batch]:
-    """Rows of like length together, up to so many padded tokens; the batches in any order."""
-    batches: list[list[tuple[Row, list[bool]]]] = [[]]
-    for row in sorted(pool, key=lambda r: len(r[0].ids)):
-        if batches[-1] and (len(batches[-1]) + 1) * len(row[0].ids) > tokens:
+def _order(count: int, drawn: int, seed: int) -> list[int]:
+    """Which texts come next: all of them in one order, then all in another."""
+    order: list[int] = []
+    for turn in range(drawn // count, (drawn + _POOL) // count + 1):
+        order += torch.randperm(count, generator=torch.Generator().manual_seed(seed * 1000 + turn)).tolist()
+    return order[drawn % count : drawn % count + _POOL]
+
+
+def _batches(pool: list[Text], tokens: int, order: torch.Generator) -> Iterator[Batch]:
+    """Texts of like length together, up to so many padded tokens; the batches in any order."""
+    batches: list[list[Text]] = [[]]
+    for text in sorted(pool, key=lambda each: len(each.row.ids)):
+        if batches[-1] and (len(batches[-1]) + 1) * len(text.row.ids) > tokens:
             batches.append([])
-        batches[-1].append(row)
+        batches[-1].append(text)
     for at in torch.randperm(len(batches), generator=order).tolist():
-        yield _tensors(batches[at])
+        yield _padded(batches[at])
 
 
-def _tensors(rows: Sequence[tuple[Row, list[bool]]]) -> Batch:
-    ids, positions, segments = (torch.from_numpy(part) for part in stack([row for row, _ in rows]))
-    most = max(len(labels) for _, labels in rows)
-    wanted = torch.arange(1, most + 1).expand(len(rows), most)
-    labels = torch.full((len(rows), most), -1.0)
-    for at, (_, told) in enumerate(rows):
-        labels[at, : len(told)] = torch.tensor(told, dtype=torch.float32)
-    return ids, positions, segments, wanted, labels
+def _padded(texts: Sequence[Text]) -> Batch:
+    ids, positions, segments = (torch.from_numpy(part) for part in stack([text.row for text in texts]))
+    parts = [
+        pad_sequence([part.float() for part in kept], batch_first=True)
+        for kept in zip(*(t.understood for t in texts), strict=True)
+    ]
+    most = max(len(text.told) for text in texts)
+    wanted = torch.arange(1, most + 1).expand(len(texts), most)
+    told = torch.full((len(texts), most), -1.0)
+    for at, text in enumerate(texts):
+        told[at, : len(text.told)] = torch.tensor(text.told)
+    return Batch(Understood(*parts), ids, positions, segments, wanted, told)
 
 
 def _optimiser(reader: Reader, config: JudgeRun) -> torch.optim.AdamW:
     head = [p for name, p in reader.named_parameters() if name.split(".")[0] in _NEW]
     body = [p for name, p in reader.named_parameters() if p.requires_grad and name.split(".")[0] not in _NEW]
     groups: list[dict[str, Any]] = [
-        {"params": body, "lr": config.stages[0].learning_rate},
+        {"params": body, "lr": config.learning_rate},
         {"params": head, "lr": config.head_learning_rate},
     ]
     return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
