@@ -1,7 +1,7 @@
 """Evidence of a claim in, a calibrated probability out; weights and threshold were fitted on physicians' labels."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
 
@@ -12,9 +12,13 @@ from service.entailment.lexical import Words
 # How near a claim's tokens come to the answer's: on average, mostly the worst, and the worst, as words and in their
 # context after two, four and six layers; `new` weighs those tokens most that are far from the question's.
 # `about` is how near claim and question are as a whole. In the order in which the network gives them.
-_KINDS: Final = ("mean", "worst", "least", "new_mean", "new_worst")
-NEARNESS: Final = (*(f"{kind}_{layer}" for kind in _KINDS for layer in (0, 2, 4, 6)), "about")
-FEATURES: Final = ("logit", *NEARNESS, "whole", "nearest", "numbers", "opposed")
+_LAYERS: Final = (0, 2, 4, 6)
+_POOLED: Final = tuple(f"{kind}_{layer}" for kind in ("mean", "worst") for layer in _LAYERS)
+_NEAR: Final = (*_POOLED, *(f"least_{layer}" for layer in _LAYERS))
+NEARNESS: Final = (*_NEAR, *(f"new_{name}" for name in _POOLED), "about")
+FEATURES: Final = ("logit", *_NEAR, "whole", "nearest", "numbers", "opposed")
+# What the question changes: how much nearer the answer comes to what is new in the claim than to all of it; `about`.
+ASKED: Final = (*(f"new_{name}" for name in _POOLED), "about")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -28,31 +32,62 @@ class Evidence:
 
     @property
     def features(self) -> tuple[float, ...]:
-        """In the order of `FEATURES`."""
+        """In the order of `FEATURES`; the question moves none of them."""
         words = self.words
-        return self.logit, *self.nearness, words.whole, words.nearest, words.numbers, words.opposed
+        return self.logit, *self.nearness[: len(_NEAR)], words.whole, words.nearest, words.numbers, words.opposed
+
+    @property
+    def asked(self) -> tuple[float, ...]:
+        """In the order of `ASKED`; all 0 where no question is known."""
+        *new, about = self.nearness[len(_NEAR) :]
+        return *(fresh - plain for fresh, plain in zip(new, self.nearness[: len(_POOLED)], strict=True)), about
 
 
 class Head(BaseModel):
-    """A logistic model over those `FEATURES` that it names; from the probability `threshold` on a claim is told."""
+    """A logistic model over those `FEATURES` that it names; from the probability `threshold` on a claim is told.
+
+    What it weighs of `ASKED` can only lower the log-odds, by `doubt` at most: no question makes a claim told.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: dict[str, Finite]
+    asked: dict[str, Finite] = {}
+    doubt: Finite = Field(default=0.0, ge=0.0)
     bias: Finite
     threshold: float = Field(gt=0.0, lt=1.0)
 
     def probability(self, evidence: Evidence) -> float | None:
         """In [0, 1]; None where the evidence is no number."""
-        value = self.bias + sum(
-            self.weights.get(name, 0.0) * feature for name, feature in zip(FEATURES, evidence.features, strict=True)
-        )
+        value = self.bias + _weighed(self.weights, FEATURES, evidence.features)
+        value -= min(self.doubt, max(0.0, -_weighed(self.asked, ASKED, evidence.asked)))
         if not math.isfinite(value):
             return None
         return 1.0 / (1.0 + math.exp(-value)) if value >= 0 else math.exp(value) / (1.0 + math.exp(value))
 
     @classmethod
-    def of(cls, weights: Mapping[str, float], bias: float, threshold: float) -> Self:
+    def of(
+        cls,
+        weights: Mapping[str, float],
+        bias: float,
+        threshold: float,
+        *,
+        asked: Mapping[str, float] | None = None,
+        doubt: float = 0.0,
+    ) -> Self:
         """Rounded, so that the file is the same wherever it is fitted."""
-        rounded = {name: round(float(weight), 4) for name, weight in weights.items() if weight}
-        return cls(weights=rounded, bias=round(float(bias), 4), threshold=round(float(threshold), 3))
+        return cls(
+            weights=_rounded(weights),
+            asked=_rounded(asked or {}),
+            doubt=round(float(doubt), 4),
+            bias=round(float(bias), 4),
+            threshold=round(float(threshold), 3),
+        )
+
+
+def _weighed(weights: Mapping[str, float], names: Sequence[str], values: Sequence[float]) -> float:
+    return sum(weights.get(name, 0.0) * value for name, value in zip(names, values, strict=True))
+
+
+def _rounded(weights: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(float(weight), 4) for name, weight in weights.items() if weight}

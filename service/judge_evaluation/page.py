@@ -195,7 +195,8 @@ def _limits(report: Report) -> Iterator[str]:
     yield "- It reads English, criteria of up to a long paragraph (256 tokens) and answers of some pages; all else is unknown, never met."
     yield (
         "- Of the question it reads only which of a criterion's words were the person's own and so tell little: an "
-        "answer that says only “yes” tells it nothing."
+        "answer that says only “yes” tells it nothing. No question makes a claim likelier; one that names a forbidden "
+        "thing can hide a mention of it that is doubtful already."
     )
     yield f"- {report.questions} questions are few: an interval tells how few."
 

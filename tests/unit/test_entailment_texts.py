@@ -1,5 +1,6 @@
 """Packing, windows and words of the small judge: the arithmetic around its network."""
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.entailment.calibration import NEARNESS, Evidence, Head
+from service.entailment.calibration import ASKED, NEARNESS, Evidence, Head
 from service.entailment.lexical import AnswerWords, Words, overlap, stem
 from service.entailment.packing import ANSWER, PADDING, QUESTION, pack, stack
 from service.entailment.windows import windows
@@ -111,6 +112,31 @@ def test_more_of_the_network_never_means_less_probability(one: float, other: flo
 @pytest.mark.parametrize("logit", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_no_number_has_no_probability(logit: float) -> None:
     assert HEAD.probability(Evidence(logit, NOWHERE, PLAIN)) is None
+
+
+cosines = st.floats(-1, 1)
+
+
+@given(
+    st.lists(cosines, min_size=12, max_size=12),
+    st.lists(cosines, min_size=9, max_size=9),
+    st.lists(st.floats(-9, 9), min_size=len(ASKED), max_size=len(ASKED)),
+    st.floats(0, 3),
+)
+def test_a_question_can_only_lower_the_odds_and_by_no_more_than_the_doubt(
+    near: list[float], moved: list[float], weights: list[float], doubt: float
+) -> None:
+    head = Head(
+        weights={"mean_6": 2.0}, asked=dict(zip(ASKED, weights, strict=True)), doubt=doubt, bias=0.1, threshold=0.5
+    )
+    unasked = Evidence(0.0, (*near, *near[:8], 0.0), PLAIN)
+    asked = Evidence(0.0, (*near, *moved), PLAIN)
+    assert not any(unasked.asked)
+    chance, plain = head.probability(asked), head.probability(unasked)
+    assert chance is not None
+    assert plain is not None
+    assert chance <= plain + 1e-12
+    assert chance >= 1 / (1 + (1 - plain) / plain * math.exp(doubt)) - 1e-9
 
 
 def test_a_row_of_nothing_asks_nothing() -> None:

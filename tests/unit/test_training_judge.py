@@ -14,7 +14,7 @@ from service.entailment.lexical import Words
 from training.judge import facts, relations, replies, rubric
 from training.judge.asked import Asked, _joined, _replies, answered, as_rows
 from training.judge.composed import composed
-from training.judge.fit import WEIGHED, fit_heads, fit_thresholds
+from training.judge.fit import UNWRITTEN, fit_heads, fit_thresholds
 from training.judge.folds import Folds, training_rows, unlabelled
 from training.judge.group import MOST, Claim, Group, group, kept_back, reword, spoil
 
@@ -102,7 +102,7 @@ def test_a_head_weighs_one_of_the_sets_that_it_may_choose_from() -> None:
     texts = [f"q{n}" for n in range(20)]
     rows = [row(text, told=at % 2 == 0, at=at) for at, text in enumerate(texts)]
     head = fit_heads(rows, Watched(), Folds.of_questions(texts, count=5)).head
-    assert any(head.weights.keys() <= set(names) for names in WEIGHED)
+    assert any(head.weights.keys() <= set(names) for names in UNWRITTEN)
 
 
 @pytest.mark.parametrize("name", list(SOURCES))
@@ -175,7 +175,17 @@ def test_what_a_reply_tells_is_asked_with_its_question() -> None:
     text = Asked("Is it safe?", "It is.", (Claim("It is safe.", 0.67),))
     made = answered([text])(random.Random(1))
     assert (made.question, made.claims[0].told) == ("Is it safe?", 0.67)
-    assert as_rows([text]) == [{"Question": "Is it safe?", "answer": "It is.", "claim": "It is safe.", "told": 0.67}]
+
+
+def test_rows_to_fit_on_hold_each_statement_with_and_without_its_question_and_quotations() -> None:
+    reply = "It is safe for nearly all adults. Ask a pharmacist about the dose."
+    texts = [Asked("Is it safe?", reply, (Claim("It is safe.", 0.67),)), Asked("Why?", "Nobody knows that yet.", ())]
+    rows = as_rows(texts, seed=1)
+    stated = [(each["Question"], each["told"]) for each in rows if each["claim"] == "It is safe."]
+    assert stated == [("Is it safe?", 0.67), ("Is it safe?", 0.67), ("", 0.67)]
+    quoted = rows[3:]
+    assert all((each["claim"] in each["answer"]) is (each["told"] == 1.0) for each in quoted)
+    assert rows == as_rows(texts, seed=1)
 
 
 def test_what_written_rows_say_becomes_weights_of_the_same_evidence() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from principles_store.encoder import Encoder
-from service.entailment.reader import AnswerReader
+from service.entailment.reader import AnswerReader, JudgeManifest
 from service.judge_evaluation.command import JudgeKind, Places, evaluate, read_rows
 from training.judge import folds as parted
 from training.judge.config import JudgeRun
@@ -23,7 +23,8 @@ def write_card(config: JudgeRun, data: Path, encoder: Path, folder: Path) -> dic
     rows = read_rows(data / parted.LABELS)
     report, _ = evaluate(JudgeKind.SMALL, rows, places, progress=lambda *_: None)
     shipped, whole = AnswerReader.load(folder), whole_network(config, folder)
-    pairs = [(shipped.read(row.answer, [row.criterion])[0], whole.read(row.answer, [row.criterion])[0]) for row in rows]
+    judges = (shipped, whole)
+    pairs = [tuple(j.read(r.answer, [r.criterion], question=r.cluster)[0] for j in judges) for r in rows]
     last = json.loads((config.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     figures = {
         "kqa": report.as_dict(),
@@ -53,8 +54,10 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
     for source in manifest.trained_on:
         yield f"- {source['name']}: {source['licence']}"
     yield ""
-    yield "No row of HealthBench or MedSafetyBench was read in training. No physician's label was read by the network;"
-    yield f"weights of evidence and threshold were fitted on {kqa['labels']} labels of {kqa['questions']} questions, in folds."
+    yield "No row of HealthBench or MedSafetyBench was read in training. No physician's label was read by the network, and"
+    yield "no question that has one: weights of evidence and threshold were fitted on"
+    yield f"{kqa['labels']} labels of {kqa['questions']} questions, in folds. Replies to other questions of K-QA, and which of their"
+    yield "physicians' statements each reply tells, were written here, by no clinician."
     yield ""
     yield "## Figures"
     yield ""
@@ -75,19 +78,24 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
     yield f"fp32 say the same in {100 * figures['int8_agrees_with_fp32']:.1f} % of these rows."
     yield ""
     yield "The evidence that each fit weighs was chosen by folds within the rows that it was fitted on: it never saw the"
-    yield f"rows that it is reported with. The fit of all rows weighs {', '.join(manifest.head.weights)}."
-    yield "The network's design and the rule for thresholds were settled after figures like these of earlier tries had been"
-    yield "seen, so they flatter it somewhat."
+    yield f"rows that it is reported with. The fit of all rows weighs {', '.join([*manifest.head.weights, *manifest.head.asked])}."
+    yield "The network's design and the list of what may be weighed were settled after figures like these of earlier tries"
+    yield "had been seen, so they flatter it somewhat."
     yield ""
-    yield f"Composed texts that were held out ({texts['held_out_claims']:.0f} claims), macro-F1 by source:"
+    yield f"Texts that were held out ({texts['held_out_claims']:.0f} claims), macro-F1 by source:"
     yield (
         ", ".join(f"{name.removeprefix('f1_')} {value:.3f}" for name, value in texts.items() if name.startswith("f1_"))
         + "."
     )
     yield ""
+    yield from _limits(manifest)
+
+
+def _limits(manifest: JudgeManifest) -> Iterator[str]:
     yield "## Limits"
     yield ""
-    yield "- Tone, completeness, truth and suitability are beyond it; so are criteria longer than a paragraph."
-    yield "- It does not see the question. “Yes, you can” tells it nothing."
+    yield "- Tone, completeness, truth and suitability are beyond it; criteria of many parts are read less well."
+    yield "- Of the question it reads only which of a criterion's words were the person's own and so tell little, and that"
+    yield f"  can only lower a claim's log-odds, by {manifest.head.doubt:.1f} at most. “Yes, you can” tells it nothing."
     yield "- A number or a negation that is changed within a long sentence can escape it."
     yield "- What it cannot read (another language, a tool call, a very long text) is unknown, and never met."

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from service.entailment.calibration import FEATURES, Evidence, Head
+from service.entailment.calibration import ASKED, FEATURES, Evidence, Head
 from service.entailment.reader import question_key
 from service.judge_evaluation.fitting import best_threshold, expected_threshold, folds_of
 from training.judge.folds import Folds, TrainingRows, training_rows
@@ -21,22 +21,19 @@ Score = Callable[[Mapping[str, Any]], float]
 Read = Callable[[Mapping[str, Any]], Evidence]
 # What nearness and words say by a fit on rows that were written here: one number, moved by no physician's label.
 _WRITTEN: Final = "written"
-# What a head may weigh, from little to much, and how strongly its weights may be pulled to zero: labels are few.
-_NEAR = ("mean_6", "worst_6")
-_NEW = ("new_mean_4", "new_mean_6", "new_worst_6", "about")
+# What a head may weigh, and how strongly its weights may be pulled to zero. Physicians' labels are few: weights that
+# were all fitted to them held less well, in folds within them, than the one number that they scale.
 _WORDS = ("whole", "nearest", "numbers", "opposed")
 WEIGHED: Final = (
     (_WRITTEN,),
     (_WRITTEN, "logit"),
-    (_WRITTEN, "logit", "whole"),
-    (_WRITTEN, "logit", "whole", "worst_6", "new_mean_6"),
-    ("logit",),
-    ("logit", "whole"),
-    ("logit", *_NEAR, *_WORDS),
-    ("logit", "mean_4", "worst_4", *_NEAR, *_NEW, *_WORDS),
 )
-PULLS: Final = (2.0, 8.0, 25.0)
+# Without written rows.
+UNWRITTEN: Final = (("logit", "whole"), ("logit", "mean_4", "worst_4", "mean_6", "worst_6", *_WORDS))
+PULLS: Final = (0.5, 2.0, 8.0, 25.0)
 _WRITTEN_PULL: Final = 8.0
+# How far what is known of the question may lower the log-odds of the fit on written rows, before it is scaled.
+_DOUBT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +46,10 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A logistic model over `FEATURES`, fitted on rows that were written here."""
+    """A logistic model over `FEATURES` and `ASKED`, fitted on rows that were written here."""
 
     weights: Mapping[str, float]
+    asked: Mapping[str, float]
     bias: float
 
 
@@ -90,7 +88,7 @@ def fit_head(rows: TrainingRows, evidence: Read, base: Base | None = None) -> He
     target = np.array([np.mean(votes(row)) for row in rows])
     inner = folds_of([question_key(row["Question"]) for row in rows], count=_INNER)
     names, pull = min(
-        ((names, pull) for names in WEIGHED if set(names) <= columns.keys() for pull in PULLS),
+        ((names, pull) for names in (UNWRITTEN if base is None else WEIGHED) for pull in PULLS),
         key=lambda choice: _surprise(_stacked(columns, choice[0]), target, inner, pull=choice[1]),
     )
     chosen = _stacked(columns, names)
@@ -98,28 +96,35 @@ def fit_head(rows: TrainingRows, evidence: Read, base: Base | None = None) -> He
     chances = _chances(chosen @ slopes + bias)
     weights = dict(zip(names, slopes.tolist(), strict=True))
     share = weights.pop(_WRITTEN, 0.0)
-    if base is not None and share:
-        weights = {name: weights.get(name, 0.0) + share * base.weights.get(name, 0.0) for name in FEATURES}
-        bias += share * base.bias
-    return Head.of(weights, bias, expected_threshold(chances))
+    if base is None or not share:
+        return Head.of(weights, bias, expected_threshold(chances))
+    scaled = {name: share * weight for name, weight in base.asked.items()}
+    weights = {name: weights.get(name, 0.0) + share * base.weights.get(name, 0.0) for name in FEATURES}
+    return Head.of(weights, bias + share * base.bias, expected_threshold(chances), asked=scaled, doubt=share * _DOUBT)
 
 
 def _base(written: Sequence[Mapping[str, Any]], evidence: Read) -> Base | None:
     """All but the logit, which has learnt these very rows; None of no rows."""
     if not written:
         return None
-    columns = _columns([evidence(row) for row in written], None)
-    names = [name for name in FEATURES if name != "logit"]
+    found = [evidence(row) for row in written]
     told = np.array([row["told"] for row in written])
-    slopes, bias = _logistic(_stacked(columns, names), told, pull=_WRITTEN_PULL)
-    return Base(dict(zip(names, slopes.tolist(), strict=True)), bias)
+    names = [name for name in FEATURES if name != "logit"]
+    features = np.hstack([_stacked(_columns(found, None), names), np.array([each.asked for each in found])])
+    slopes, bias = _logistic(features, told, pull=_WRITTEN_PULL)
+    weights = slopes.tolist()
+    return Base(
+        dict(zip(names, weights[: len(names)], strict=True)), dict(zip(ASKED, weights[len(names) :], strict=True)), bias
+    )
 
 
 def _columns(found: Sequence[Evidence], base: Base | None) -> dict[str, NDArray[np.float64]]:
     features = np.array([each.features for each in found])
     columns = dict(zip(FEATURES, features.T, strict=True))
     if base is not None:
-        columns[_WRITTEN] = base.bias + sum(weight * columns[name] for name, weight in base.weights.items())
+        asked = np.array([each.asked for each in found]) @ np.array([base.asked[name] for name in ASKED])
+        plain = base.bias + sum(weight * columns[name] for name, weight in base.weights.items())
+        columns[_WRITTEN] = plain + np.clip(asked, -_DOUBT, 0.0)
     return columns
 
 

@@ -6,7 +6,7 @@ to bring near what means alike. One more layer, in which a claim's tokens see th
 out. All in one pass; ten claims cost little more than one, and none of them can sway another.
 
 Where the question is known, a token that is near to one of its tokens counts for less: that the answer has the
-question's own words tells little of it. Nothing else of the question is read, and no claim is told by it.
+question's own words tells little of it. That moves nearness alone: the logit is the same whatever was asked.
 """
 
 import math
@@ -26,6 +26,7 @@ _SHARP = 10.0  # how much the worst tokens outweigh the others
 _FIRST, _LAST = 101, 102  # BERT's opening and closing tokens mean nothing by themselves
 COMPARED = (0, 2, 4, 6)  # after how many layers
 NEARNESS = 5 * len(COMPARED) + 1
+_UNASKED = 3 * len(COMPARED)  # of these the numbers that no question moves
 _LEAST_WEIGHT = 0.1  # of a token that the question has as well
 
 
@@ -70,10 +71,10 @@ class Reader(nn.Module):
         self.sides = nn.Embedding(2, width)
         self.embedding_norm = nn.LayerNorm(width, eps=1e-12)
         self.layers = nn.ModuleList(Layer(width, heads, inner) for _ in range(layers))
-        self.hint = nn.Linear(2 * len(COMPARED), width)
+        self.hint = nn.Linear(len(COMPARED), width)
         self.joint = Layer(width, heads, inner)
         self.head = nn.Linear(2 * width, 1)
-        self.weigh = nn.Linear(NEARNESS, 1)
+        self.weigh = nn.Linear(_UNASKED, 1)
 
     def forward(self, ids: Tensor, positions: Tensor, segments: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """Ids, positions and segments [rows, tokens], wanted [rows, claims].
@@ -106,11 +107,10 @@ class Reader(nn.Module):
         about = functional.normalize(_mean(mine, hidden), dim=-1) @ question.transpose(1, 2)
         nearness = torch.cat([_pooled(near, known, mine & _meant(ids).unsqueeze(1)), about], -1)
         with_answer = _own(segments) | ((segments.unsqueeze(1) == ANSWER) & (segments.unsqueeze(2) > ANSWER))
-        hints = self.hint(torch.cat([near, known], -1))
-        hidden = self.joint(hidden + hints, _hiding(with_answer), self.dropout)
+        hidden = self.joint(hidden + self.hint(near), _hiding(with_answer), self.dropout)
         first = (mine & (positions.unsqueeze(1) == 0)).to(torch.float32)
         read = self.head(torch.cat([first @ hidden, _mean(mine, hidden)], -1))
-        logits: Tensor = (read + self.weigh(10 * (nearness - 0.6))).squeeze(-1)
+        logits: Tensor = (read + self.weigh(10 * (nearness[..., :_UNASKED] - 0.6))).squeeze(-1)
         return logits, nearness
 
     def freeze(self) -> None:

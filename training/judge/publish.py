@@ -43,7 +43,7 @@ def publish(config: JudgeRun, data: Path, encoder: Path, out: Path) -> JudgeMani
     seen = parted.unlabelled(parted.read(data / parted.ANSWERS), folds)
     draft = _manifest(config, files, folds, sorted({question_key(row["Question"]) for row in seen}))
     _write(exported, draft)
-    written = as_rows(asked(data))
+    written = as_rows(asked(data), seed=config.seed)
     read = read_rows(AnswerReader.load(exported), [*labelled, *written])
     fitted = fit_heads(labelled, read, folds, written=written)
     cosine = baselines.cosine(Encoder.load(encoder))
