@@ -92,10 +92,11 @@ def _held_out(report: Report) -> Iterator[str]:
     mine, new, seen = report.provenance.cross_fitted, report.provenance.fresh, report.provenance.seen
     yield (
         f"The network was trained on none of the labelled questions and has read no physician's label. Weights of its "
-        f"evidence and the threshold were fitted on physicians' labels in folds by question: {mine} rows are judged by "
-        f"a fit that has not seen their question, {new} rows are of questions that no fit has seen. What each fit weighs "
-        f"was chosen by folds within the rows that it was fitted on. The network's design and the list of what may be "
-        f"weighed were settled after figures like these of earlier tries had been seen, so they flatter it somewhat."
+        f"evidence were fitted on replies to other questions, written here; how much they count, and the threshold, on "
+        f"physicians' labels in folds by question: {mine} rows are judged by a fit that has not seen their question, "
+        f"{new} rows are of questions that no fit has seen. What a fit may choose was chosen by folds within the rows "
+        f"that it was fitted on. The network's design and the list of what may be weighed were settled after figures "
+        f"like these of earlier tries had been seen, so they flatter it somewhat."
     )
     if seen:
         yield f"In training the network has read a physician's own answer to the question of {seen} rows, but no label."
