@@ -85,7 +85,7 @@ def fit_head(rows: TrainingRows, evidence: Read, base: Base | None = None) -> He
     Which evidence it weighs, and how strongly weights are pulled to zero, is chosen by folds within these rows alone.
     """
     columns = _columns([evidence(row) for row in rows], base)
-    target = np.array([np.mean(votes(row)) for row in rows])
+    target = np.array([np.mean(votes(row)) for row in rows], dtype=np.float64)
     inner = folds_of([question_key(row["Question"]) for row in rows], count=_INNER)
     names, pull = min(
         ((names, pull) for names in (UNWRITTEN if base is None else WEIGHED) for pull in PULLS),
