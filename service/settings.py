@@ -117,7 +117,9 @@ class Settings(BaseSettings):
     )
     region: str = Field(default="generic", description="Whose emergency and crisis numbers are given.")
     max_revisions: int = Field(default=2, ge=0, le=4, description="Rounds of revision, at most.")
-    draft_tokens: int = Field(default=1024, ge=16, description="Tokens of a draft or a rewrite, at most.")
+    draft_tokens: int = Field(
+        default=1024, ge=16, description="Tokens of a draft or a rewrite, at most; a short context has fewer."
+    )
     edits_tokens: int = Field(default=512, ge=16, description="Tokens of a reply of edits, at most.")
     deadline_ms: int = Field(default=120_000, ge=100, le=600_000, description="Longest time for one answer.")
 

@@ -61,6 +61,15 @@ class Orchestrator:
         """Who guides and who accepts."""
         return Judges(self.judge, self.accept_judge or self.judge)
 
+    @property
+    def _context_tokens(self) -> int:
+        """The shortest context of those that read a whole prompt."""
+        return min(reader.abilities.context_tokens for reader in (self.engine, *self.readers))
+
+    @property
+    def _room(self) -> Limits:
+        return self.limits.within(self._context_tokens)
+
     async def answer(self, enquiry: Enquiry, *, watcher: Watcher | None = None) -> Answer:
         """Draft, judge, revise, and release or withhold. Never raises for what the model or the store does.
 
@@ -78,7 +87,7 @@ class Orchestrator:
                 if show and work.assessment.duty:
                     show(f"{work.assessment.duty}\n\n")
                 candidate, usage = await draft.draft(
-                    work.assessment, engine=self.engine, max_tokens=self.limits.draft_tokens, on_text=show
+                    work.assessment, engine=self.engine, max_tokens=self._room.draft_tokens, on_text=show
                 )
             work.spend("draft", usage)
             return await self._repaired(work, candidate) if breaks(enquiry.shape, candidate) else candidate
@@ -145,7 +154,7 @@ class Orchestrator:
             return Reason.EMPTY_DRAFT
         if discloses(candidate, work.assessment):
             return Reason.INSTRUCTIONS_DISCLOSED
-        await Rounds(self.engine, self.judges, self.limits).run(work, candidate, follow)
+        await Rounds(self.engine, self.judges, self._room).run(work, candidate, follow)
         return None
 
     async def _repaired(self, work: Work, candidate: Candidate) -> Candidate:
@@ -153,7 +162,7 @@ class Orchestrator:
         try:
             with work.timed("draft"):
                 done = await repair.repair(
-                    work.assessment, candidate, engine=self.engine, max_tokens=self.limits.draft_tokens
+                    work.assessment, candidate, engine=self.engine, max_tokens=self._room.draft_tokens
                 )
         except EngineTimeout:
             raise
@@ -275,9 +284,7 @@ class Orchestrator:
 
     async def _fitted(self, assessment: Assessment) -> Assessment:
         enquiry = assessment.enquiry
-        reserve = 2 * self.limits.draft_tokens + self.limits.guide_tokens
-        shortest = min(reader.abilities.context_tokens for reader in (self.engine, *self.readers))
-        budget = max(0, shortest - reserve)
+        budget = max(0, self._context_tokens - self._room.reserve)
         kept = await fit.fit(enquiry, budget=budget, engine=self.engine)
         if kept is enquiry.conversation:
             return assessment

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from service.domain.answer import Candidate, Judged, Revision
 from service.domain.assessment import Assessment
@@ -11,6 +11,9 @@ from service.domain.completion import Usage
 from service.domain.enquiry import Enquiry
 from service.domain.errors import EngineError
 from service.pipeline import retrieve
+
+# No answer is worth drafting in less.
+_FEWEST_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,16 @@ class Limits:
     guide_tokens: int = 700
     max_revisions: int = 2
     nearness: retrieve.Nearness = field(default_factory=retrieve.Nearness)
+
+    def within(self, context_tokens: int) -> "Limits":
+        """What a context of that length has room for: half of what the guide leaves of it is the conversation's."""
+        most = max(_FEWEST_TOKENS, (context_tokens - self.guide_tokens) // 4)
+        return replace(self, draft_tokens=min(self.draft_tokens, most), edits_tokens=min(self.edits_tokens, most))
+
+    @property
+    def reserve(self) -> int:
+        """Tokens kept free of the conversation: for the guide, a draft, and what is written of it anew."""
+        return 2 * self.draft_tokens + self.guide_tokens
 
 
 @dataclass(slots=True)

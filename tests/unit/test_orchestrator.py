@@ -154,6 +154,23 @@ async def test_every_call_for_a_tenant_carries_its_salt_and_shows_it_to_nobody()
     assert "grains" not in repr(engine.asks) + repr(made)
 
 
+async def test_a_short_context_has_shorter_drafts_rather_than_no_room_for_the_question() -> None:
+    engine = FakeEngine(model(draft=BAD, revision=EDIT_BAD_OUT), abilities=replace(ABILITIES, context_tokens=2048))
+    made = await orchestrator(engine).answer(enquiry())
+    assert (made.text, made.outcome) == (GOOD, Outcome.RELEASED)
+    assert {ask.sampling.max_tokens for ask in engine.asks if not is_verdict(ask)} == {337}
+
+
+@pytest.mark.parametrize("context", [0, 512, 1024, 2048, 4096, 131_072])
+def test_half_of_what_the_guide_leaves_is_the_conversations(context: int) -> None:
+    found = Limits().within(context)
+    assert found.draft_tokens <= Limits().draft_tokens
+    assert found.edits_tokens <= found.draft_tokens
+    if context > 1024:
+        assert context - found.reserve >= (context - found.guide_tokens) // 2
+    assert Limits().within(131_072) == Limits()
+
+
 # --- revision ---------------------------------------------------------------------------------------------------------
 EDIT_BAD_OUT = edits.write([Edit(Op.REPLACE, 1, GOOD)])
 
