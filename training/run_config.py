@@ -24,10 +24,11 @@ class Shape:
 class RunConfig:
     """`steps` include `warmup` and the closing `decay`; in the first `copying_steps` copying alone is drilled.
 
-    A step takes `trees` whole dialogues of at most `tree_tokens`, `grafts` drafts without their prompt, and
-    `echoes`, `drills` and `associations`; echoes and drills `copying_drills` times as many where they stand alone.
+    A step takes `trees` whole dialogues of at most `tree_tokens`, `grafts` drafts without their prompt, `mends` drafts
+    with their edits alone, and `echoes`, of which `scrambles` in no order of words, `drills` and `associations`; echoes
+    and drills `copying_drills` times as many where they stand alone.
     `start` is the folder of an earlier edition to go on from, empty for none.
-    `rivals` is the number of tokens that a wanted one is told from.
+    `rivals` is the number of tokens that a wanted one is told from; `bfloat16` is for the layers, not for the head.
     """
 
     name: str
@@ -40,7 +41,9 @@ class RunConfig:
     trees: int
     tree_tokens: int
     grafts: int
+    mends: int
     echoes: int
+    scrambles: int
     drills: int
     associations: int
     steps: int
@@ -52,6 +55,7 @@ class RunConfig:
     learning_rate: float
     weight_decay: float
     clip: float
+    bfloat16: bool
     save_every: int
     check_every: int
     raw: dict[str, Any]

@@ -1,8 +1,9 @@
 """Supervised training of the small checkpoint: one TOML in, a resumable state, the best weights and a log out.
 
-One process, float32: a CPU without bfloat16 instructions is eight times slower in it. Muon trains matrices, AdamW the
-rest. A run first learns to copy from short drills, then the stages from whole dialogues. Every so often it
-is checked on held-out words, and the best weights are kept. A stopped run goes on from its state.
+One process; weights in float32, layers in bfloat16 where the TOML says so: a CPU with instructions for it is faster by
+them, one without is eight times slower. Muon trains matrices, AdamW the rest. A run first learns to copy from short
+drills, then the stages from whole dialogues. Every so often it is checked on held-out words, and the best weights are
+kept. A stopped run goes on from its state.
 """
 
 import json
@@ -26,6 +27,7 @@ from training import tokenizer as bpe
 from training.chatml import END, PAD, SPECIAL
 from training.dialogues import library
 from training.dialogues.dialogue import Source
+from training.dialogues.scenes import Scene, scrambled
 from training.dialogues.words import Split
 from training.muon import Muon
 from training.run_config import RunConfig, Shape
@@ -36,7 +38,7 @@ _HIDDEN = -1e4
 # Queries and keys start longer than the norm leaves them: at length 1 no score exceeds 8, too little to pick one token
 # among hundreds, which is what copying does.
 _SHARPNESS = 1.4
-_CHECK_DIALOGUES, _CHECK_ECHOES = 10, 40
+_CHECK_DIALOGUES, _CHECK_ECHOES = 12, 120
 
 
 def run(config: RunConfig, *, progress: bool = True) -> None:
@@ -176,7 +178,8 @@ class Learner:
     def step(self, number: int, trees: list[Tree]) -> Tensor:
         """One step; returns summed loss, hits and count of each stage, and tokens."""
         chance = torch.Generator().manual_seed(self.config.seed * 1_000_003 + number)
-        total, report = losses(self.model, trees, rivals=self.config.rivals, chance=chance)
+        config = self.config
+        total, report = losses(self.model, trees, rivals=config.rivals, chance=chance, bfloat16=config.bfloat16)
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         for optimiser in self.optimisers:
@@ -226,7 +229,12 @@ def schedule(config: RunConfig, number: int) -> float:
 
 
 def losses(
-    network: Qwen3ForCausalLM, trees: list[Tree], *, rivals: int = 0, chance: torch.Generator | None = None
+    network: Qwen3ForCausalLM,
+    trees: list[Tree],
+    *,
+    rivals: int = 0,
+    chance: torch.Generator | None = None,
+    bfloat16: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The weighted mean loss, and [stage: loss, right, count ...; tokens] for the log.
 
@@ -234,8 +242,9 @@ def losses(
     from the whole vocabulary; the random ones count for those that were left out.
     """
     before, wanted, weight, stage = _targets(trees)
-    hidden = hidden_states(network, trees, blocks_of(trees))[before]
-    logits, place = _scores(network, hidden, wanted, rivals=rivals, chance=chance)
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16):
+        hidden = hidden_states(network, trees, blocks_of(trees))[before]
+    logits, place = _scores(network, hidden.float(), wanted, rivals=rivals, chance=chance)
     each = functional.cross_entropy(logits, place, reduction="none")
     right = logits.argmax(-1) == place
     report = torch.zeros(3 * len(STAGES) + 1, dtype=torch.float64)
@@ -314,19 +323,32 @@ def batches(config: RunConfig, tokenizer: Tokenizer, *, start: int) -> Iterator[
     while True:
         rng = random.Random(f"{config.seed}/step/{number}")
         share = config.copying_drills if number < config.copying_steps else 1
-        asked = (dialogues.scene(64 * number + at) for at in range(64))
-        quoted = [scene for scene in (next(asked) for _ in range(config.echoes * share)) if scene.quote]
+        quoted = _quoted(rng, config, (dialogues.scene(64 * number + at) for at in range(64)), share=share)
         trees = [echo(rng, scene, _statements(rng, dialogues), tokenizer) for scene in quoted]
         trees += [drill(rng, vocabulary=config.shape.vocabulary) for _ in range(config.drills * share)]
         principles = rng.choices(dialogues.library.trained, k=config.associations)
         trees += [association(rng, principle, tokenizer) for principle in principles]
         if number >= config.copying_steps:
-            each = config.trees + config.grafts
-            whole = [dialogues.dialogue(each * number + at) for at in range(each)]
-            trees += [plant(d, tokenizer, limit=config.tree_tokens) for d in whole[: config.trees]]
-            trees += [graft(d.answers[-1], tokenizer, limit=config.tree_tokens) for d in whole[config.trees :]]
+            most, each = config.tree_tokens, config.trees + config.grafts + config.mends
+            whole = iter([dialogues.dialogue(each * number + at) for at in range(each)])
+            trees += [plant(next(whole), tokenizer, limit=most) for _ in range(config.trees)]
+            trees += [graft(next(whole).answers[-1], tokenizer, limit=most) for _ in range(config.grafts)]
+            trees += [graft(d.answers[-1], tokenizer, limit=most, stages=("edits",)) for d in whole]
         yield trees
         number += 1
+
+
+def _quoted(rng: random.Random, config: RunConfig, asked: Iterator[Scene], *, share: int) -> list[Scene]:
+    """What echoes repeat: first what is rare and often wrong, a tool's answer and messages that are cut short."""
+    scenes = sorted((scene for scene in asked if scene.quote), key=lambda s: not s.found and _is_whole(s))
+    found = scenes[: config.echoes * share]
+    at = len(found) - config.scrambles * share
+    return [*found[:at], *(scrambled(rng, scene) for scene in found[at:])]
+
+
+def _is_whole(asked: Scene) -> bool:
+    """Whether the quote is all of the person's last message."""
+    return asked.quote == asked.conversation.turns[-1].content.strip()
 
 
 def _statements(rng: random.Random, dialogues: Source) -> list[str]:

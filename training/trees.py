@@ -6,7 +6,7 @@ from the parent, so every path reads exactly as it will when it is served.
 
 import itertools
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,7 +17,7 @@ from service.prompts.base import base
 from training.chatml import END, REPLY, SPECIAL, render
 from training.dialogues.branches import Branch
 from training.dialogues.dialogue import Dialogue, Judged
-from training.dialogues.drafts import LEAD, opening
+from training.dialogues.drafts import opening
 from training.dialogues.library import Principle
 from training.dialogues.scenes import Scene
 
@@ -116,7 +116,7 @@ def _run(rng: random.Random, vocabulary: int) -> list[int]:
 
 
 def echo(rng: random.Random, asked: Scene, statements: Sequence[str], tokenizer: Tokenizer) -> Tree:
-    """A question with a few principles or none, and the line that says it back, at the distance of as many as served.
+    """A question with a few principles or none, and what an answer repeats, at the distance of as many as served.
 
     The system message is left out as often as not: a prompt as short as that teaches as much for less.
     """
@@ -125,8 +125,8 @@ def echo(rng: random.Random, asked: Scene, statements: Sequence[str], tokenizer:
     tree = Tree()
     root = tree.add([(_ids(tokenizer, render(shown)), None)], parent=-1)
     tree.ends[root] += rng.randint(0, 350)
-    begun, said = tokenizer.encode(REPLY + LEAD), tokenizer.encode(f' "{asked.quote}"\n')
-    tree.add([(begun.ids, None), (said.ids, "quote")], parent=root)
+    said = _ids(tokenizer, f"{opening(asked.quote)}\n{asked.found}")
+    tree.add([(_ids(tokenizer, REPLY), None), (said, "quote")], parent=root)
     return tree
 
 
@@ -148,7 +148,7 @@ def plant(dialogue: Dialogue, tokenizer: Tokenizer, *, limit: int) -> Tree:
     tree = Tree()
     root = tree.add([(_ids(tokenizer, render(dialogue.setting.prompt) + REPLY), None)], parent=-1)
     for answer in dialogue.answers:
-        said = _pieces(answer, dialogue.setting.scene.quote, tokenizer)
+        said = _pieces(answer, dialogue.setting.scene, tokenizer)
         if len(tree.ids) + sum(len(ids) for ids, _ in said) > limit:
             break
         draft = tree.add(said, parent=root)
@@ -156,11 +156,11 @@ def plant(dialogue: Dialogue, tokenizer: Tokenizer, *, limit: int) -> Tree:
     return tree
 
 
-def graft(answer: Judged, tokenizer: Tokenizer, *, limit: int) -> Tree:
+def graft(answer: Judged, tokenizer: Tokenizer, *, limit: int, stages: Container[str] = STAGES) -> Tree:
     """A draft and its branches without the prompt before it: to check and mend a text needs no question."""
     tree = Tree()
     root = tree.add([(_ids(tokenizer, REPLY + answer.text + END), None)], parent=-1)
-    _grow(tree, root, answer.branches, tokenizer, limit=limit)
+    _grow(tree, root, [b for b in answer.branches if b.stage in stages], tokenizer, limit=limit)
     return tree
 
 
@@ -173,12 +173,12 @@ def _grow(tree: Tree, draft: int, branches: Sequence[Branch], tokenizer: Tokeniz
             tree.add([(asked, learnt), (reply, branch.stage)], parent=draft)
 
 
-def _pieces(answer: Judged, quote: str, tokenizer: Tokenizer) -> list[tuple[list[int], str | None]]:
-    """The draft's tokens: the line that says the question back, and the rest."""
+def _pieces(answer: Judged, asked: Scene, tokenizer: Tokenizer) -> list[tuple[list[int], str | None]]:
+    """The draft's tokens: what repeats the question and what a tool found, and the rest."""
     encoded = tokenizer.encode(answer.text + END, add_special_tokens=False)
     if not answer.learn:
         return [(encoded.ids, None)]
-    line = len(opening(quote)) if quote else 0
+    line = len(f"{opening(asked.quote)}\n{asked.found}".rstrip()) if asked.quote else 0
     at = next((n for n, (start, _) in enumerate(encoded.offsets) if start > line), len(encoded.ids))
     return [(encoded.ids[:at], "quote"), (encoded.ids[at:], "draft")] if line else [(encoded.ids, "draft")]
 

@@ -9,11 +9,12 @@ from service.domain.conversation import Message, Role
 from training import tokenizer as bpe
 from training.chatml import END, REPLY, render
 from training.dialogues import library
-from training.dialogues.dialogue import Dialogue, Source
+from training.dialogues.dialogue import Dialogue, Judged, Source
+from training.dialogues.scenes import quote_of, scrambled
 from training.dialogues.words import Split
 from training.intervals import Share, macro_f1
 from training.run_config import read
-from training.trees import WEIGHTS, Tree, echo, graft, plant
+from training.trees import STAGES, WEIGHTS, Tree, echo, graft, plant
 
 _LIMIT = 4000
 
@@ -90,9 +91,46 @@ def test_a_draft_bears_loss_the_words_said_back_most_and_a_poor_one_none(source:
 
 def test_an_echo_learns_the_question_and_nothing_else(source: Source, tokenizer: Tokenizer) -> None:
     scene = next(scene for scene in map(source.scene, range(9)) if scene.quote)
-    tree = echo(random.Random(1), scene, ["Be kind."], tokenizer)
-    learnt = [number for number, weight in zip(tree.ids, tree.weights, strict=True) if weight]
-    assert tokenizer.decode(learnt) == f' "{scene.quote}"\n'
+    assert _learnt(echo(random.Random(1), scene, ["Be kind."], tokenizer), tokenizer) == f'You wrote: "{scene.quote}"\n'
+
+
+def test_what_a_tool_found_is_learnt_as_the_question_is(source: Source, tokenizer: Tokenizer) -> None:
+    scene = next(scene for scene in map(source.scene, range(900)) if scene.found)
+    repeated = f'You wrote: "{scene.quote}"\n{scene.found}'
+    assert _learnt(echo(random.Random(1), scene, [], tokenizer), tokenizer) == repeated
+    dialogue = next(d for d in map(source.dialogue, range(900)) if d.setting.scene.found and not d.setting.duty)
+    tree = plant(dialogue, tokenizer, limit=_LIMIT)
+    asked = dialogue.setting.scene
+    quoted = [number for number, weight in zip(tree.ids, tree.weights, strict=True) if weight == WEIGHTS["quote"]]
+    said = tokenizer.decode(quoted)
+    assert said.startswith(f'You wrote: "{asked.quote}"\n{asked.found}')
+    assert len(quoted) <= 1 + len(tokenizer.encode(f'You wrote: "{asked.quote}"\n{asked.found}').ids)
+
+
+def test_scrambled_words_are_the_messages_own_and_are_repeated_as_any_others(source: Source) -> None:
+    scene = next(s for s in map(source.scene, range(99)) if len(s.quote.split()) > 8)
+    mixed = scrambled(random.Random(1), scene)
+    said, before = mixed.conversation.turns[-1].content, scene.conversation.turns[-1].content
+    assert said != before
+    assert sorted(said.split()) == sorted(before.split())
+    assert mixed.quote == quote_of(said)
+
+
+def test_a_graft_may_bear_edits_alone(source: Source, tokenizer: Tokenizer) -> None:
+    answer = next(d.answers[-1] for d in map(source.dialogue, range(99)) if "edits" in _stages(d.answers[-1]))
+    assert "verdict" in _stages(answer)
+    tree = graft(answer, tokenizer, limit=_LIMIT, stages=("edits",))
+    assert len(tree.parents) == 2
+    assert {STAGES[stage] for stage in tree.stages if stage >= 0} == {"asked", "edits"}
+
+
+def _stages(answer: Judged) -> set[str]:
+    return {branch.stage for branch in answer.branches}
+
+
+def _learnt(tree: Tree, tokenizer: Tokenizer) -> str:
+    text: str = tokenizer.decode([number for number, weight in zip(tree.ids, tree.weights, strict=True) if weight])
+    return text
 
 
 def test_a_graft_reads_as_the_end_of_a_served_prompt(source: Source, tokenizer: Tokenizer) -> None:

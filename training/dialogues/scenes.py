@@ -173,6 +173,14 @@ def quote_of(asked: str) -> str:
     return "".join(split(asked)[:_QUOTED_SENTENCES]).strip()
 
 
+def scrambled(rng: random.Random, asked: Scene) -> Scene:
+    """The last message with its words in no order: nothing but the message itself foretells what an answer repeats."""
+    words = asked.conversation.turns[-1].content.split()
+    rng.shuffle(words)
+    text = " ".join(words)
+    return Scene(Conversation((Message(Role.USER, text),)), asked.audience, {}, quote_of(text))
+
+
 def _around(rng: random.Random) -> tuple[str, str]:
     kind = rng.random()
     before = rng.choice(templates.BEFORE) if kind > 0.7 else ""
