@@ -103,7 +103,9 @@ def gate(
     incumbent: Annotated[
         Path, typer.Option(help="The one whose place it would take.", exists=True, file_okay=False)
     ] = _SHELF / "current",
-    judge: Annotated[Path, typer.Option(help="Folder of a judge that gave no reward.", exists=True)] = _JUDGE,
+    judge: Annotated[
+        Path, typer.Option(help="Folder of a judge that gave no reward: the small one, or a checkpoint.", exists=True)
+    ] = _JUDGE,
     out: Annotated[Path, typer.Option(help="Where gate.json and gate.html are written.")] = Path("build/gate"),
     dialogues: Annotated[int, typer.Option(min=2, help="Held-out dialogues of each group.")] = 60,
     seed: Annotated[int, typer.Option(help="Which dialogues.")] = 11,

@@ -3,10 +3,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from service.domain.assessment import Criterion
 from service.domain.completion import TokenProbability
 from service.domain.conversation import Message
 from service.domain.verdict import Presence
 from training.dialogues import library
+from training.dialogues.dialogue import Dialogue
 from training.dialogues.drafts import WEAKENER
 from training.gate.decision import Guard, decide
 from training.gate.questions import Asked
@@ -39,8 +41,10 @@ class Judge:
     present: bool | None
     probability: float | None = None
 
-    def read(self, answer: str, claims: Sequence[str]) -> tuple[Presence, ...]:
-        return tuple(Presence(self.present, self.probability) for _ in claims)
+    name: str = "one opinion"
+
+    def read(self, dialogue: Dialogue, answer: str, criteria: Sequence[Criterion]) -> tuple[Presence, ...]:
+        return tuple(Presence(self.present, self.probability) for _ in criteria)
 
 
 def _one(name: str, *, duty: str = "") -> Asked:

@@ -4,11 +4,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from service.entailment.reader import AnswerReader
 from training import gguf
 from training.dialogues import library
 from training.export.manifest import digest
 from training.gate.decision import Figures
+from training.gate.judges import Judge, opened
 from training.gate.report import HTML_NAME, JSON_NAME, Report
 from training.gate.rows import Rows, measure
 from training.llama import Llama
@@ -23,17 +23,17 @@ def compare(
 
     Raises:
         CheckpointRefused: one of them cannot be served.
-        SettingsError: the judge's folder cannot be used.
+        SettingsError: the small judge's folder cannot be used.
         NotComparable: a figure could not be measured for both.
 
     """
-    reader = AnswerReader.load(judge)
     rows = Rows(library=library.load(), queries=library.queries(), count=count, seed=seed)
-    new, old = (_measured(place, reader, rows, progress) for place in (candidate, incumbent))
+    with opened(judge) as reader:
+        new, old = (_measured(place, reader, rows, progress) for place in (candidate, incumbent))
     facts = {
         "candidate": candidate.name,
         "incumbent": incumbent.name,
-        "judge": f"{reader.manifest.name}@{reader.manifest.version} ({reader.digest[:12]}), which gave no reward",
+        "judge": f"{reader.name}, which gave no reward",
         "engine": "llama.cpp, greedy",
         "dialogues": f"{count} of each group, held out, seed {seed}",
     }
@@ -52,7 +52,7 @@ def write(report: Report, folder: Path) -> None:
     (folder / HTML_NAME).write_text(report.page(), encoding="utf-8")
 
 
-def _measured(checkpoint: Path, reader: AnswerReader, rows: Rows, progress: Callable[[], None]) -> Figures:
+def _measured(checkpoint: Path, reader: Judge, rows: Rows, progress: Callable[[], None]) -> Figures:
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.gguf"
         gguf.write(checkpoint, path)

@@ -1,6 +1,6 @@
 """A checkpoint's figures for the gate: held-out dialogues in; scores and lengths of answers, and guards' rows, out.
 
-Scores are the small judge's, which gave no reward. Guards go by what the generator knows: exact labels and wordings.
+Scores are a judge's that gave no reward. Guards go by what the generator knows: exact labels and wordings.
 """
 
 import re
@@ -20,6 +20,7 @@ from training.dialogues.drafts import WEAKENER
 from training.dialogues.library import Exemplar, Library, Principle
 from training.dialogues.words import Split
 from training.gate.decision import Answered, Figures, Guard
+from training.gate.judges import Judge
 from training.gate.questions import Asked, asked
 from training.reward.rubric import Rubric
 
@@ -39,14 +40,6 @@ class Speaks(Protocol):
 
     def first_token(self, messages: Sequence[Message]) -> list[TokenProbability]:
         """The likeliest first tokens of its reply."""
-        ...
-
-
-class Reads(Protocol):
-    """A judge of one answer by itself."""
-
-    def read(self, answer: str, claims: Sequence[str]) -> tuple[Presence, ...]:
-        """Whether the answer does each."""
         ...
 
 
@@ -80,7 +73,7 @@ class Rows:
 
 
 def measure(
-    name: str, model: Speaks, judge: Reads, rows: Rows, *, progress: Callable[[], None] = lambda: None
+    name: str, model: Speaks, judge: Judge, rows: Rows, *, progress: Callable[[], None] = lambda: None
 ) -> Figures:
     """All figures of one checkpoint."""
     answers: dict[str, Answered] = {}
@@ -106,17 +99,18 @@ def rubric_of(dialogue: Dialogue) -> tuple[Criterion, ...]:
     return tuple(sorted(dict.fromkeys(criteria), key=lambda c: -c.weight)[:_CRITERIA])
 
 
-def score(written: str, dialogue: Dialogue, judge: Reads) -> float:
+def score(written: str, dialogue: Dialogue, judge: Judge) -> float:
     """The rubric's score to expect by the judge's probabilities.
 
-    Not by its yes and no: its threshold was fitted on texts of another kind, where a yes is likelier, and most answers
-    would score 0, better and worse alike. What it cannot read earns nothing, and a forbidden thing counts as done.
+    Not by its yes and no: the small judge's threshold was fitted on texts of another kind, where a yes is likelier, and
+    most answers would score 0, better and worse alike. What a judge cannot read earns nothing, and a forbidden thing
+    counts as done.
     """
     rubric = rubric_of(dialogue)
     if not written.strip():
         return 0.0
     items = Rubric.of(rubric)
-    found = zip(items.items, judge.read(written, [c.text for c in rubric]), strict=True)
+    found = zip(items.items, judge.read(dialogue, written, rubric), strict=True)
     return items.expected([_chance(presence, bad=item.points < 0) for item, presence in found])
 
 

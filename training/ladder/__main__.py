@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Final
 
-from service.entailment.reader import AnswerReader
 from training.dialogues import library
+from training.gate.judges import opened
 from training.gate.rows import Rows
 from training.ladder.climb import climbed, page, table
 
@@ -17,11 +17,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What each step of the way gains.")
     parser.add_argument("sft", type=Path)
     parser.add_argument("grpo", type=Path)
+    parser.add_argument("--judge", type=Path, default=_JUDGE, help="Folder of the small judge, or of a checkpoint.")
     parser.add_argument("--dialogues", type=int, default=60)
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     drawn = Rows(library=library.load(), queries=library.queries(), count=given.dialogues, seed=given.seed)
-    reader = AnswerReader.load(_JUDGE)
-    figures = table({name: climbed(getattr(given, name.lower()), drawn, reader) for name in ("SFT", "GRPO")})
+    with opened(given.judge) as reader:
+        figures = table({name: climbed(getattr(given, name.lower()), drawn, reader) for name in ("SFT", "GRPO")})
     print(json.dumps(figures) if given.json else page(figures))

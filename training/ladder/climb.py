@@ -1,6 +1,6 @@
 """What each step of the way gains: checkpoints and rounds of guided revision in; scores, lengths and intervals out.
 
-Scores are the small judge's, which gave no reward and guided no revision, on held-out dialogues of trained principles
+Scores are a judge's that gave no reward and guided no revision, on held-out dialogues of trained principles
 and of principles that training never drew.
 """
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from service.entailment.reader import AnswerReader
 from training import gguf
 from training.dialogues.dialogue import Dialogue
+from training.gate.judges import Judge
 from training.gate.rows import Rows, rubric_of, score
 from training.healthbench.scoring import resampled
 from training.ladder.guided import rounds
@@ -34,7 +34,7 @@ class Answered:
     text: str
 
 
-def climbed(checkpoint: Path, rows: Rows, judge: AnswerReader) -> dict[str, list[list[Answered]]]:
+def climbed(checkpoint: Path, rows: Rows, judge: Judge) -> dict[str, list[list[Answered]]]:
     """By group, for each round (0: the draft) the answers."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "model.gguf"
@@ -51,7 +51,7 @@ def climbed(checkpoint: Path, rows: Rows, judge: AnswerReader) -> dict[str, list
         return found
 
 
-def _answered(text: str, dialogue: Dialogue, judge: AnswerReader) -> Answered:
+def _answered(text: str, dialogue: Dialogue, judge: Judge) -> Answered:
     known = {e.criterion.id: e for p in dialogue.setting.guide for e in p.exemplars}
     rubric = rubric_of(dialogue)
     met = sum(c.weight for c in rubric if any(said in text for said in known[c.id].does) is known[c.id].wanted)

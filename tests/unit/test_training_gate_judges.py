@@ -1,0 +1,67 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.domain.completion import TokenProbability
+from service.domain.conversation import Message, Role
+from service.domain.verdict import Presence
+from service.entailment.reader import AnswerReader
+from service.prompts import verdict
+from training.dialogues import library
+from training.gate.judges import ByStatements, ByVerdicts, opened
+from training.gate.rows import Rows, rubric_of
+
+ROWS = Rows(library=library.load(), queries=library.queries(), count=9, seed=1)
+DUTY = next(dialogue for _, dialogue in ROWS.dialogues("trained") if dialogue.setting.duty)
+
+
+@dataclass
+class Says:
+    """Yes to every other question."""
+
+    asked: list[Sequence[Message]] = field(default_factory=list)
+
+    def first_token(self, messages: Sequence[Message]) -> list[TokenProbability]:
+        self.asked.append(messages)
+        yes = 0.9 if len(self.asked) % 2 else 0.2
+        return [TokenProbability("Yes", yes), TokenProbability("No", 1 - yes)]
+
+
+def test_a_checkpoint_judges_as_the_gateway_asks_the_duty_before_the_answer() -> None:
+    model, criteria = Says(), rubric_of(DUTY)[:2]
+    found = ByVerdicts("sha256-1", model).read(DUTY, "Rest.", criteria)
+    assert [presence.present for presence in found] == [True, False]
+    for messages, criterion in zip(model.asked, criteria, strict=True):
+        *prompt, said, asked = messages
+        assert tuple(prompt) == DUTY.setting.prompt
+        assert said == Message(Role.ASSISTANT, f"{DUTY.setting.duty}\n\nRest.")
+        assert asked == verdict.instruction(criterion.text)
+
+
+@dataclass
+class Reader:
+    """Stands for the small judge."""
+
+    manifest: Any
+    digest: str = "0123456789abcdef"
+
+    def read(self, answer: str, claims: Sequence[str]) -> tuple[Presence, ...]:
+        return tuple(Presence(answer in claim, 0.5) for claim in claims)
+
+
+@dataclass(frozen=True)
+class Named:
+    name: str = "small"
+    version: str = "2"
+
+
+def test_the_small_judge_reads_each_criterion_as_a_statement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(AnswerReader, "load", lambda _: Reader(Named()))
+    criteria = rubric_of(DUTY)[:2]
+    with opened(tmp_path) as judge:
+        assert isinstance(judge, ByStatements)
+        assert judge.name == "small@2 (0123456789ab)"
+        assert [p.present for p in judge.read(DUTY, criteria[1].text, criteria)] == [False, True]
