@@ -5,14 +5,18 @@ from typing import Any
 
 import pytest
 
+from service.domain.assessment import Criterion
 from service.domain.completion import TokenProbability
 from service.domain.conversation import Message, Role
 from service.domain.verdict import Presence
 from service.entailment.reader import AnswerReader
 from service.prompts import verdict
 from training.dialogues import library
+from training.dialogues.dialogue import Dialogue, Source
+from training.dialogues.words import Split
 from training.gate.judges import ByStatements, ByVerdicts, opened
 from training.gate.rows import Rows, rubric_of
+from training.gate.sight import seen
 
 ROWS = Rows(library=library.load(), queries=library.queries(), count=9, seed=1)
 DUTY = next(dialogue for _, dialogue in ROWS.dialogues("trained") if dialogue.setting.duty)
@@ -65,3 +69,25 @@ def test_the_small_judge_reads_each_criterion_as_a_statement(monkeypatch: pytest
         assert isinstance(judge, ByStatements)
         assert judge.name == "small@2 (0123456789ab)"
         assert [p.present for p in judge.read(DUTY, criteria[1].text, criteria)] == [False, True]
+
+
+@dataclass(frozen=True)
+class Sees:
+    """Finds what the generator knows, or the opposite of it."""
+
+    right: bool
+    name: str = "sees"
+
+    def read(self, dialogue: Dialogue, answer: str, criteria: Sequence[Criterion]) -> tuple[Presence, ...]:
+        known = {e.criterion.id: e.does for p in dialogue.setting.guide for e in p.exemplars}
+        return tuple(Presence(any(said in answer for said in known[c.id]) is self.right) for c in criteria)
+
+
+@pytest.mark.parametrize(("right", "found"), [(True, 1.0), (False, 0.0)])
+def test_a_judges_sight_is_counted_apart_on_what_is_done_and_what_is_not(*, right: bool, found: float) -> None:
+    everything = library.load()
+    source = Source(everything, library.queries(), 3, Split.TRAIN, everything.trained)
+    told = seen(Sees(right), source, dialogues=4)
+    assert told["done_and_found"]["share"] == found
+    assert told["not_done_but_found"]["share"] == 1 - found
+    assert told["done_and_found"]["count"] > 0

@@ -25,8 +25,7 @@ No to one criterion at a time, and mends a draft by sentence edits or a rewrite.
 | Architecture | Qwen3, {layers} layers, width {hidden}, {parameters:,} parameters, tied embeddings, bfloat16 |
 | Vocabulary | {vocabulary} tokens, byte-level BPE trained on the same text; GPT-2's pre-tokenizer |
 | Context | {context} tokens; training saw paths of about 200 to 900 |
-| Training | {steps:,} supervised steps, {tokens:,} tokens, seed {seed}, one CPU core |
-| Before it | 19 million tokens of the first edition, 2.4 million of the second |
+| Training | {steps:,} steps, {tokens:,} tokens on top of the first edition's 19 million, seed {seed}, one CPU core |
 | Licence | Apache-2.0, weights and data |
 
 ## Data
@@ -94,14 +93,14 @@ Not measured yet: `clinalign train evaluate CHECKPOINT --write` does that.
 _MADE = """
 ## How it was made
 
-The run starts from the second edition, which the repository's history keeps.
+The run starts from the first edition, which the repository's history keeps, with a feed-forward of 832 instead of 768.
 
 ```
-make install-align
-mkdir -p build/training/edition-2
-git archive 675d9bb training/checkpoints/clinalign-demo | tar -x --strip-components=3 -C build/training/edition-2
+make install-training
+git archive 8217cb2 training/checkpoints/clinalign-demo | tar -x --strip-components=2 -C build/training
+mv build/training/clinalign-demo build/training/edition-1
 .venv-training/bin/python -m training.cli sft training/runs/demo-sft.toml
-.venv-training/bin/python -m training.cli export training/runs/demo-sft.toml --out {supervised}
+.venv-training/bin/python -m training.cli export training/runs/demo-sft.toml
 {aligned}.venv/bin/clinalign train evaluate {asked}--write
 .venv/bin/python -m training.gguf training/checkpoints/clinalign-demo build/demo.gguf
 ```
@@ -110,10 +109,6 @@ git archive 675d9bb training/checkpoints/clinalign-demo | tar -x --strip-compone
 of questions said back, draft tokens, verdicts and edit tokens.
 
 The last command writes the same GGUF to the byte each time; its digest is in `manifest.json`.
-"""
-_CHECKPOINT = "training/checkpoints/clinalign-demo"
-_RUN = """.venv/bin/clinalign train run training/runs/{name}.toml
-cp build/training/{name}/export/* training/checkpoints/clinalign-demo/
 """
 _QUESTIONS = """
 On {questions} real questions (K-QA, which it was not trained on), asked with the principles that the store finds:
@@ -213,8 +208,7 @@ def _made(facts: dict[str, Any], figures: dict[str, Any] | None) -> str:
     return _MADE.format(
         asked=asked,
         what="What the supervised run" if run else "What it",
-        supervised=run["base"] if run else _CHECKPOINT,
-        aligned=_RUN.format(name=run["name"]) if run else "",
+        aligned=f".venv/bin/clinalign train run training/runs/{run['name']}.toml\n" if run else "",
         steps=facts["steps"],
         all_steps=facts["run"]["schedule"]["steps"],
     )
