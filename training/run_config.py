@@ -24,9 +24,9 @@ class Shape:
 class RunConfig:
     """`steps` include `warmup` and the closing `decay`; in the first `copying_steps` copying alone is drilled.
 
-    A step takes `trees` whole dialogues of at most `tree_tokens`, `grafts` drafts without their prompt, `mends` drafts
-    with their edits alone, and `echoes`, of which `scrambles` in no order of words, `drills` and `associations`; echoes
-    and drills `copying_drills` times as many where they stand alone.
+    A step takes `trees` whole dialogues of at most `tree_tokens`, `grave` more on refusals and emergencies, `grafts`
+    drafts without their prompt, `mends` drafts with their edits alone, and `echoes`, of which `scrambles` in no order
+    of words, `drills` and `associations`; echoes and drills `copying_drills` times as many where they stand alone.
     `start` is the folder of an earlier edition to go on from, empty for none.
     `rivals` is the number of tokens that a wanted one is told from; `bfloat16` is for the layers, not for the head.
     """
@@ -42,6 +42,7 @@ class RunConfig:
     tree_tokens: int
     grafts: int
     mends: int
+    grave: int
     echoes: int
     scrambles: int
     drills: int

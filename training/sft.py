@@ -11,7 +11,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,8 @@ _HIDDEN = -1e4
 # Queries and keys start longer than the norm leaves them: at length 1 no score exceeds 8, too little to pick one token
 # among hundreds, which is what copying does.
 _SHARPNESS = 1.4
+# What a checkpoint may not lose, and which few of all principles want.
+_GRAVE = frozenset({"task_type.boundary", "urgency.emergent"})
 _CHECK_DIALOGUES, _CHECK_ECHOES = 12, 120
 
 
@@ -319,6 +321,7 @@ def _targets(trees: list[Tree]) -> tuple[Tensor, ...]:
 def batches(config: RunConfig, tokenizer: Tokenizer, *, start: int) -> Iterator[list[Tree]]:
     """The trees of every step from `start` on: the same for the same seed, wherever the run was stopped."""
     dialogues = source(config, Split.TRAIN)
+    grave = replace(dialogues, principles=tuple(p for p in dialogues.principles if p.level in _GRAVE))
     number = start
     while True:
         rng = random.Random(f"{config.seed}/step/{number}")
@@ -332,6 +335,9 @@ def batches(config: RunConfig, tokenizer: Tokenizer, *, start: int) -> Iterator[
             most, each = config.tree_tokens, config.trees + config.grafts + config.mends
             whole = iter([dialogues.dialogue(each * number + at) for at in range(each)])
             trees += [plant(next(whole), tokenizer, limit=most) for _ in range(config.trees)]
+            trees += [
+                plant(grave.dialogue(config.grave * number + at), tokenizer, limit=most) for at in range(config.grave)
+            ]
             trees += [graft(next(whole).answers[-1], tokenizer, limit=most) for _ in range(config.grafts)]
             trees += [graft(d.answers[-1], tokenizer, limit=most, stages=("edits",)) for d in whole]
         yield trees
