@@ -101,7 +101,8 @@ make install-training
 mkdir -p build/training/edition-2
 git archive 675d9bb training/checkpoints/clinalign-demo | tar -x --strip-components=3 -C build/training/edition-2
 .venv-training/bin/python -m training.cli sft training/runs/demo-third.toml
-.venv-training/bin/python -m training.cli export training/runs/demo-third.toml --out build/training/demo-third/checkpoint
+.venv-training/bin/python -m training.cli export training/runs/demo-third.toml \\
+    --out build/training/demo-third/checkpoint
 .venv-training/bin/python -m training.cli sft training/runs/demo-fourth.toml
 .venv-training/bin/python -m training.cli export training/runs/demo-fourth.toml
 {aligned}.venv/bin/clinalign train evaluate {asked}--write
