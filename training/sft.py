@@ -306,7 +306,7 @@ def _targets(trees: list[Tree]) -> tuple[Tensor, ...]:
     for tree in trees:
         weights = np.asarray(tree.weights, dtype=np.float32)
         learnt = np.flatnonzero(weights)
-        columns = (
+        columns: tuple[np.ndarray, ...] = (
             offset + tree.previous()[learnt],
             np.asarray(tree.ids)[learnt],
             weights[learnt],
