@@ -175,7 +175,7 @@ async def test_a_call_that_its_deadline_cuts_tells_what_it_had_cost_by_then(url:
     await engine.start(Deadline.after(SOON))
     endless = Ask(Prompt((Message(Role.USER, QUESTION),)), Sampling(max_tokens=1900))
     with pytest.raises(EngineTimeout) as cut:
-        await engine.complete(endless, deadline=Deadline.after(2.0))
+        await engine.complete(endless, deadline=Deadline.after(5.0))  # the first token of a busy machine comes late
     await engine.aclose()
     spent = cut.value.spent
     assert spent.prompt_tokens > 0
