@@ -113,7 +113,7 @@ async def test_red_flags_are_caught_while_the_model_is_down_and_answers_come_onc
 
 @asynccontextmanager
 async def slow_upstream() -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    """The simulated vLLM as a process of its own, most of a minute an answer, so that it can be killed in the midst of one."""
+    """The simulated vLLM as a process of its own, most of a minute an answer: to be killed in its midst."""
     port = free_port()
     pace = ["--ttft-ms", "10", "--inter-token-ms", "50", "--answer-tokens", "1000"]
     process = await asyncio.create_subprocess_exec(
