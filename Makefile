@@ -22,10 +22,10 @@ run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded ans
 
 test: install .venv/.installed-dev lint ## every check and test that this machine can run
 	$(BIN)/python -m pytest tests/core --cov --cov-fail-under=100
-	$(BIN)/python -m pytest -n 3 --ignore=tests/core
+	$(BIN)/python -m pytest -n 2 --ignore=tests/core
 
 coverage: install .venv/.installed-dev ## which lines and branches of the whole gateway the tests reach: half as slow again
-	$(BIN)/python -m pytest -n 3 --cov=service --cov=principles_store --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --cov=service --cov=principles_store --cov-report=term:skip-covered
 
 lint: .venv/.installed-dev
 	$(BIN)/ruff check .
