@@ -174,10 +174,13 @@ async def test_a_call_that_its_deadline_cuts_tells_what_it_had_cost_by_then(url:
     engine = OpenAIEngine(Endpoint(base_url=url, extra_body={"ignore_eos": True}))
     await engine.start(Deadline.after(SOON))
     endless = Ask(Prompt((Message(Role.USER, QUESTION),)), Sampling(max_tokens=1900))
-    with pytest.raises(EngineTimeout) as cut:
-        await engine.complete(endless, deadline=Deadline.after(5.0))  # the first token of a busy machine comes late
+    for seconds in (2.0, 6.0, 18.0):  # the first token of a busy machine comes late
+        with pytest.raises(EngineTimeout) as cut:
+            await engine.complete(endless, deadline=Deadline.after(seconds))
+        spent = cut.value.spent
+        if spent.prompt_tokens:
+            break
     await engine.aclose()
-    spent = cut.value.spent
     assert spent.prompt_tokens > 0
     assert 0 < spent.completion_tokens < 1900
     assert spent.incomplete_calls == 1
