@@ -24,7 +24,7 @@ test: install .venv/.installed-dev lint ## every check and test that this machin
 	$(BIN)/python -m pytest tests/core --cov --cov-fail-under=100
 	$(BIN)/python -m pytest -n 2 --ignore=tests/core
 
-coverage: install .venv/.installed-dev ## which lines and branches of the whole gateway the tests reach: half as slow again
+coverage: install .venv/.installed-dev ## which lines and branches of the whole gateway the tests reach; tracing nearly doubles their work
 	$(BIN)/python -m pytest -n 2 --cov=service --cov=principles_store --cov-report=term:skip-covered
 
 lint: .venv/.installed-dev
