@@ -25,10 +25,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout, and 
 def sft(run: RunFile = _RUN, as_json: AsJson = False) -> None:
     """Train, from the last state where there is one; a line of losses now and then."""
     _need_torch("sft")
-    from training import run_config, sft  # noqa: PLC0415 - torch
+    from training.supervised import config as run_config  # noqa: PLC0415 - torch
+    from training.supervised import run as supervised  # noqa: PLC0415 - torch
 
     config = run_config.read(run)
-    sft.run(config, progress=not as_json)
+    supervised.run(config, progress=not as_json)
     _say({"run": config.name, "steps": config.steps, "folder": str(config.folder)}, as_json=as_json)
 
 
@@ -40,8 +41,8 @@ def export(
 ) -> None:
     """Write a run's last state as a checkpoint for transformers, vLLM and llama.cpp."""
     _need_torch("export")
-    from training import run_config  # noqa: PLC0415 - torch
     from training.export.weights import export as write  # noqa: PLC0415 - torch
+    from training.supervised import config as run_config  # noqa: PLC0415 - torch
 
     manifest = write(run_config.read(run), out)
     _say({"checkpoint": str(out), "parameters": manifest["parameters"], "steps": manifest["steps"]}, as_json=as_json)

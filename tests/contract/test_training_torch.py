@@ -36,7 +36,7 @@ def prompts() -> list[tuple[Message, ...]]:
 def probe(prompts: list[tuple[Message, ...]]) -> dict[str, Any]:
     conversations = [[{"role": m.role.value, "content": m.content} for m in prompt] for prompt in prompts]
     done = subprocess.run(
-        [str(PYTHON), "-m", "training.probe", str(CHECKPOINT)],
+        [str(PYTHON), "-m", "training.supervised.probe", str(CHECKPOINT)],
         input=json.dumps(conversations),
         env={"PYTHONPATH": ".", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -52,6 +52,10 @@ def probe(prompts: list[tuple[Message, ...]]) -> dict[str, Any]:
 def test_a_packed_tree_is_read_as_its_paths_are(probe: dict[str, Any]) -> None:
     assert probe["segments"] > 5
     assert probe["difference"] < 1e-4
+
+
+def test_trees_in_rows_teach_what_trees_end_to_end_do(probe: dict[str, Any]) -> None:
+    assert probe["layouts_apart"] < 1e-3
 
 
 def test_muons_steps_are_near_orthogonal(probe: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ def test_the_runs_that_are_shipped_are_read(name: str) -> None:
     [
         ("[run", "Expected"),
         ("", r"\[run\] wants base"),
-        (GOOD.replace("sft", "ppo"), "each is one of sft, dpo, grpo"),
+        (GOOD.replace("sft", "ppo"), "each is one of dialogues, sft, dpo, grpo"),
         (GOOD + "[date]\n", r"\[date\] is not a section"),
         (GOOD + "[data]\nrow = 'x'\n", r"\[data\] row is not known"),
         (GOOD + "[rollouts]\nsamples = 'many'\n", r"\[rollouts\] samples should be int"),
@@ -46,6 +46,17 @@ def test_a_run_with_one_thing_wrong_says_which(tmp_path: Path, text: str, said: 
     (tmp_path / "run.toml").write_text(text)
     with pytest.raises(BadRun, match=said):
         read(tmp_path / "run.toml")
+
+
+def test_refusals_and_emergencies_are_dealt_out_among_the_other_rows() -> None:
+    config = replace(read(RUNS / "smoke.toml"), synthesis=None)
+    plain = load(config)
+    dealt = load(replace(config, data=replace(config.data, grave=config.data.dialogues // 2)))
+    mine = ["/grave/" in row.id for row in dealt.train]
+    assert [row for row, is_grave in zip(dealt.train, mine, strict=True) if not is_grave] == list(plain.train)
+    assert 2 < sum(mine) < len(mine)
+    assert any(mine[: len(mine) // 2])
+    assert any(mine[len(mine) // 2 :])
 
 
 def test_generated_rows_are_split_by_id_and_judged_by_their_wordings() -> None:

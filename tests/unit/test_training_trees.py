@@ -6,15 +6,15 @@ import pytest
 from tokenizers import Tokenizer
 
 from service.domain.conversation import Message, Role
-from training import tokenizer as bpe
 from training.chatml import END, REPLY, render
 from training.dialogues import library
 from training.dialogues.dialogue import Dialogue, Judged, Source
 from training.dialogues.scenes import quote_of, scrambled
 from training.dialogues.words import Split
 from training.intervals import Share, macro_f1
-from training.run_config import read
-from training.trees import STAGES, WEIGHTS, Tree, echo, graft, plant
+from training.supervised import tokenizer as bpe
+from training.supervised.config import read
+from training.supervised.trees import STAGES, WEIGHTS, Tree, echo, graft, plant
 
 _LIMIT = 4000
 

@@ -19,13 +19,15 @@ class Data:
     """`rows` is a file of synthesised rows; beside it the generator makes `tasks` of so many `dialogues`.
 
     GRPO takes blocks of as many prompts as a batch holds, each of one kind, in the order of `tasks`; of generated tasks
-    only those with a prompt of at most `longest` letters. `sharp` points are for what must be exact.
+    only those with a prompt of at most `longest` letters. `grave` dialogues more are of refusals and emergencies.
+    `sharp` points are for what must be exact.
 
     One row in `held_out_one_in` is for evaluation, by a digest of its id, whatever file it comes in.
     """
 
     rows: str = ""
     dialogues: int = 0
+    grave: int = 0
     tasks: tuple[str, ...] = ("draft",)
     longest: int = 100_000
     sharp: float = 10.0
@@ -71,7 +73,7 @@ class Rollouts:
     """`samples` answers a prompt, of which SFT takes the best and DPO the best and the worst.
 
     `url` is a server of the very base checkpoint; without one transformers writes them in this process. With
-    `shared_prompts` GRPO computes each prompt once for all of its samples: in one process, on a CPU.
+    `shared_prompts` GRPO computes each prompt once for all of its samples: in one process.
     """
 
     samples: int = 4
@@ -94,7 +96,10 @@ class Lora:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One optimiser: `kind` is sft, dpo or grpo; `options` go to TRL's config of that kind as they are."""
+    """One optimiser: `kind` is dialogues, sft, dpo or grpo.
+
+    `options` go to TRL's config of that kind as they are; those of dialogues are `training.supervised`'s.
+    """
 
     kind: str
     options: dict[str, Any]
@@ -138,7 +143,7 @@ class AlignConfig:
         return self.folder / "synthesis"
 
 
-KINDS = ("sft", "dpo", "grpo")
+KINDS = ("dialogues", "sft", "dpo", "grpo")
 
 
 def read(path: Path) -> AlignConfig:

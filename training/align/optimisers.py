@@ -190,7 +190,8 @@ def _common(config: AlignConfig, stage: Stage) -> dict[str, Any]:
         "save_only_model": False,
         "use_cpu": on_cpu,
         "bf16": not on_cpu,
-        "gradient_checkpointing": not on_cpu,
+        "gradient_checkpointing": not on_cpu
+        and not config.rollouts.shared_prompts,  # those are kept, not computed again
         "dataloader_pin_memory": not on_cpu,
         "disable_tqdm": False,
         **stage.options,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from training.align import tasks
 from training.align.config import AlignConfig, Data
 from training.align.row import Row
 from training.dialogues import library
-from training.dialogues.dialogue import Source
+from training.dialogues.dialogue import Dialogue, Source
 from training.dialogues.words import Split
 from training.healthbench.records import lines
 from training.reward.rubric import Rubric
@@ -59,10 +60,18 @@ def _from_file(path: Path) -> Iterator[Row]:
 def _generated(seed: int, data: Data) -> Iterator[Row]:
     everything = library.load()
     source = Source(everything, library.queries(), seed, Split.TRAIN, everything.trained)
+    # Dealt out among the others: an order of tasks takes its rows from the front.
+    every = max(1, data.dialogues // data.grave) if data.grave else 0
     for number in range(data.dialogues):
-        for row in tasks.of(source.dialogue(number), f"{seed}/{number}", sharp=data.sharp):
-            if row.kind in data.tasks and _letters(row) <= data.longest:
-                yield row
+        yield from _asked(source.dialogue(number), f"{seed}/{number}", data)
+        if every and number % every == 0 and number // every < data.grave:
+            yield from _asked(source.grave.dialogue(number // every), f"{seed}/grave/{number // every}", data)
+
+
+def _asked(dialogue: Dialogue, name: str, data: Data) -> Iterator[Row]:
+    for row in tasks.of(dialogue, name, sharp=data.sharp):
+        if row.kind in data.tasks and _letters(row) <= data.longest:
+            yield row
 
 
 def _letters(row: Row) -> int:
@@ -110,11 +119,12 @@ class WordingsJudge:
 
     async def does(self, prompt: Sequence[Message], answer: str, criterion: str) -> bool | None:
         """None for a prompt or criterion that is not known."""
-        row = self._rows.get(_key(prompt))
+        row = self._rows.get(_key(tuple(prompt)))
         return None if row is None else row.does(answer, criterion)
 
 
-def _key(prompt: Sequence[Message]) -> str:
+@lru_cache(maxsize=1024)
+def _key(prompt: tuple[Message, ...]) -> str:
     return json.dumps([[turn.role.value, turn.content] for turn in prompt])
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
-from training.align import optimisers
+from training.align import optimisers, supervised
 from training.align.config import AlignConfig, Stage, read
 from training.align.exported import export
 from training.align.folder import DONE, claimed, last_state, note, publish, weights
@@ -76,8 +76,11 @@ def scoring(config: AlignConfig, rows: Rows) -> Iterator[Scorer]:
 
 def optimise(config: AlignConfig, stage: Stage, base: Path, made: Path, rows: Rows, scorer: Scorer) -> None:
     """One stage from the weights in `base` to those in `made`."""
+    if stage.kind == "dialogues":
+        supervised.learn(config, stage, base, made)
+        return
     tokenizer = AutoTokenizer.from_pretrained(base)
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=precision())
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=precision(adapters=config.lora is not None))
     match stage.kind:
         case "sft":
             trainer = optimisers.sft(config, stage, model, tokenizer, rolled_out(config, base, rows, scorer))

@@ -33,12 +33,12 @@ class Prompts:
     grows: bool = False
 
     @classmethod
-    def of(cls, prompts: Sequence[Sequence[int]], samples: int, *, pad: int) -> "Prompts":
+    def of(cls, prompts: Sequence[Sequence[int]], samples: int, *, pad: int, device: Any = "cpu") -> "Prompts":
         """From lists of ids."""
         longest = max(map(len, prompts))
         ids = torch.tensor([[pad] * (longest - len(p)) + list(p) for p in prompts])
         mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts]).bool()
-        return cls(ids, mask, samples)
+        return cls(ids.to(device), mask.to(device), samples)
 
     @property
     def lengths(self) -> Tensor:
@@ -64,8 +64,10 @@ def _attention(
     if layer not in prompts.keys:
         prompts.keys[layer] = key, value
         count = query.shape[2]
-        seen = torch.ones(count, count, dtype=torch.bool).tril() & prompts.mask[:, None, None, :]
-        seen |= torch.eye(count, dtype=torch.bool)  # padding sees itself, or its softmax would be nothing
+        seen = torch.ones(count, count, dtype=torch.bool, device=query.device).tril() & prompts.mask[:, None, None, :]
+        seen |= torch.eye(
+            count, dtype=torch.bool, device=query.device
+        )  # padding sees itself, or its softmax would be nothing
         mixed = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=seen, scale=scaling, enable_gqa=True
         )
@@ -86,7 +88,7 @@ def _replies(query: Tensor, key: Tensor, value: Tensor, prompts: Prompts, layer:
     far = far.reshape(replies, groups, each * count, before)
     near = mine @ key.transpose(2, 3)
     if count > 1:
-        later = torch.ones(count, key.shape[2], dtype=torch.bool).triu(1)
+        later = torch.ones(count, key.shape[2], dtype=torch.bool, device=query.device).triu(1)
         near = near.masked_fill(later.repeat(each, 1), -torch.inf)
     shares = torch.cat([far, near], -1).softmax(-1)
     far, near = shares[..., :before], shares[..., before:]
@@ -131,7 +133,7 @@ def sample(model: Any, prompts: Prompts, *, temperature: float, most: int, end: 
         hidden = _start(layers, prompts)
         prompts.grows = True
         said: list[Tensor] = []
-        ended = torch.zeros(len(hidden), dtype=torch.bool)
+        ended = torch.zeros(len(hidden), dtype=torch.bool, device=hidden.device)
         while len(said) < most and not ended.all():
             shares = (head(hidden[:, -1]).float() / temperature).softmax(-1)
             token = torch.multinomial(shares, 1).masked_fill(ended[:, None], end)
@@ -146,7 +148,7 @@ def log_probabilities(model: Any, prompts: Prompts, replies: Tensor, *, temperat
     """[replies, tokens] of each token, and the entropy where it was said."""
     with _backbone(model) as (layers, head):
         first = _start(layers, prompts)
-        positions = prompts.lengths + torch.arange(replies.shape[1])
+        positions = prompts.lengths + torch.arange(replies.shape[1], device=replies.device)
         rest = _read(layers, replies, positions, prompts)[:, :-1]
         scores = (head(torch.cat([first, rest], 1)).float() / temperature).log_softmax(-1)
     entropy = -(scores.detach().exp() * scores.detach()).sum(-1)
@@ -154,13 +156,15 @@ def log_probabilities(model: Any, prompts: Prompts, replies: Tensor, *, temperat
 
 
 class SharedPrompts(GRPOTrainer):
-    """GRPO whose prompts are computed once; text only, one process, on the CPU."""
+    """GRPO whose prompts are computed once; text only, one process."""
 
     def _generate_single_turn(
         self, prompt_ids: list[list[int]], _images: Any, _multimodal: Any, num_generations: int, **_: Any
     ) -> tuple[list[list[int]], None]:
-        prompts = Prompts.of(prompt_ids[::num_generations], num_generations, pad=self._tokenizer.pad_token_id)
         model = self.accelerator.unwrap_model(self.model)
+        prompts = Prompts.of(
+            prompt_ids[::num_generations], num_generations, pad=self._tokenizer.pad_token_id, device=model.device
+        )
         end = self._tokenizer.eos_token_id
         return sample(model, prompts, temperature=self.temperature, most=self.max_completion_length, end=end), None
 

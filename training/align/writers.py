@@ -13,9 +13,9 @@ from training.align.row import Row
 from training.models import Endpoint, Model
 
 
-def precision() -> torch.dtype:
-    """What a model is loaded in: many CPUs are slow in bfloat16."""
-    return torch.bfloat16 if torch.cuda.is_available() else torch.float32
+def precision(*, adapters: bool = True) -> torch.dtype:
+    """What a model is loaded in: many CPUs are slow in bfloat16, and weights that learn lose small steps in it."""
+    return torch.bfloat16 if adapters and torch.cuda.is_available() else torch.float32
 
 
 class Writer:

@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from service.domain.answer import Candidate
 from service.domain.conversation import Message
@@ -18,6 +19,8 @@ from training.dialogues.words import Split, Words
 _QUERIES_KEPT = 4
 # Verdicts asked of each draft.
 _VERDICTS = 5
+# What a checkpoint may not lose, and which few of all principles want.
+_GRAVE = frozenset({"task_type.boundary", "urgency.emergent"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,11 @@ class Source:
     seed: int
     split: Split
     principles: tuple[Principle, ...]
+
+    @cached_property
+    def grave(self) -> "Source":
+        """The same, of refusals and emergencies alone."""
+        return replace(self, principles=tuple(p for p in self.principles if p.level in _GRAVE))
 
     def dialogue(self, number: int) -> Dialogue:
         """Dialogue `number`."""

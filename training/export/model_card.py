@@ -137,6 +137,7 @@ _ROWS = (
     ("A target of the rewrite is met", "rewrites_meet_the_target"),
 )
 _STAGES = {
+    "dialogues": "Supervised on whole dialogues",
     "sft": "SFT on the best of several answers",
     "dpo": "DPO, the best answer against the worst",
     "grpo": "GRPO by rubric reward",

@@ -8,10 +8,11 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from training import sft
 from training.chatml import END, PAD, SPECIAL, TEMPLATE
 from training.export import manifest, provenance
-from training.run_config import RunConfig
+from training.supervised import network as networks
+from training.supervised.config import RunConfig
+from training.supervised.learner import BEST
 
 LARGEST_MB = 30
 
@@ -26,10 +27,10 @@ def export(config: RunConfig, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     for stale in ("README.md", "evaluation.json"):
         (out / stale).unlink(missing_ok=True)
-    state = torch.load(config.folder / "best.pt", weights_only=True)
+    state = torch.load(config.folder / BEST, weights_only=True, map_location="cpu")
     tokenizer = Tokenizer.from_file(str(config.folder / "tokenizer.json"))
     special = {text: tokenizer.token_to_id(text) for text in SPECIAL}
-    network = sft.model(config.shape, special)
+    network = networks.new(config.shape, special)
     network.load_state_dict(state["model"])
     network.bfloat16()
     tied = {name: value.contiguous() for name, value in network.state_dict().items() if name != "lm_head.weight"}

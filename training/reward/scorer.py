@@ -90,8 +90,9 @@ class Scorer:
 
     async def score(self, prompt: Sequence[Message], answer: str, rubric: Rubric) -> Reward | None:
         """The reward of one answer, or None where any of its verdicts failed."""
+        said = _key(self.judge.name, prompt, answer)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._verdict(prompt, answer, item.criterion)) for item in rubric.items]
+            tasks = [group.create_task(self._verdict(said, prompt, answer, i.criterion)) for i in rubric.items]
         verdicts = [task.result() for task in tasks]
         self.tally.answers += 1
         done = [verdict for verdict in verdicts if verdict is not None]
@@ -100,8 +101,8 @@ class Scorer:
             return None
         return Reward(rubric.score(done), self.length.penalty(answer))
 
-    async def _verdict(self, prompt: Sequence[Message], answer: str, criterion: str) -> bool | None:
-        key = _key(self.judge.name, prompt, answer, criterion)
+    async def _verdict(self, said: str, prompt: Sequence[Message], answer: str, criterion: str) -> bool | None:
+        key = said + criterion
         if (known := self._known.get(key)) is not None:
             self.tally.cached += 1
             self._known.move_to_end(key)
@@ -130,6 +131,7 @@ class Scorer:
         return None
 
 
-def _key(judge: str, prompt: Sequence[Message], answer: str, criterion: str) -> str:
+def _key(judge: str, prompt: Sequence[Message], answer: str) -> str:
+    """Of what all criteria of an answer are asked about, read once: its prompt is many times as long as any of them."""
     said = [[turn.role.value, turn.content] for turn in prompt]
-    return hashlib.sha256(json.dumps([judge, said, answer, criterion]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([judge, said, answer]).encode()).hexdigest()

@@ -9,26 +9,32 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from training import gguf, sft
+from training import gguf
 from training.chatml import SPECIAL
 from training.dialogues.words import Split
-from training.muon import orthogonal
-from training.run_config import RunConfig, read
-from training.trees import Tree, plant
+from training.supervised import network as networks
+from training.supervised.batch import end_to_end, in_rows
+from training.supervised.config import RunConfig, read
+from training.supervised.feed import source
+from training.supervised.loss import losses
+from training.supervised.muon import orthogonal
+from training.supervised.trees import Tree, plant
 
 
 def _learning(config: RunConfig, tokenizer: Tokenizer) -> dict[str, object]:
     """How far the packed forward lies from the plain one."""
     torch.manual_seed(0)
     special = {text: tokenizer.token_to_id(text) for text in SPECIAL}
-    network = sft.model(config.shape, special)
-    tree = plant(sft.source(config, Split.TRAIN).dialogue(1), tokenizer, limit=config.tree_tokens)
-    blocks = sft.blocks_of([tree])
+    network = networks.new(config.shape, special)
+    trees = [plant(source(config, Split.TRAIN).dialogue(n), tokenizer, limit=config.tree_tokens) for n in (1, 2, 3)]
+    tree = trees[0]
     with torch.no_grad():
-        packed = sft.hidden_states(network, [tree], blocks)
+        packed = networks.hidden_states(network, end_to_end([tree]))
+        told = [losses(network, lay(trees)) for lay in (end_to_end, in_rows)]
+        apart = max(float((one - other).abs().max()) for one, other in zip(*told, strict=True))
         network.set_attn_implementation("sdpa")
         far = max(_difference(network, tree, segment, packed) for segment in range(len(tree.parents)))
-    return {"difference": far, "segments": len(tree.parents)}
+    return {"difference": far, "segments": len(tree.parents), "layouts_apart": apart}
 
 
 def _orthogonal() -> dict[str, object]:
@@ -45,8 +51,8 @@ def _growth(config: RunConfig, checkpoint: Path) -> dict[str, object]:
     ids = torch.arange(40)[None]
     said = []
     for more in (0, 64):
-        network = sft.model(replace(config.shape, feed_forward=config.shape.feed_forward + more), special)
-        sft.start_from(path, network, sha256=gguf.sha256(path))
+        network = networks.new(replace(config.shape, feed_forward=config.shape.feed_forward + more), special)
+        networks.start_from(path, network, sha256=gguf.sha256(path))
         network.set_attn_implementation("sdpa")
         with torch.no_grad():
             said.append(network(input_ids=ids).logits)

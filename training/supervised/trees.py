@@ -73,15 +73,19 @@ class Tree:
 
         A block other than the root attends to all of the root besides, and to no other block.
         """
-        count = len(self.parents)
-        kin = np.eye(count, dtype=bool)
-        for segment, parent in enumerate(self.parents):
-            if parent >= 0:
-                kin[segment] |= kin[parent]
+        kin = self.kin()
         segments = np.asarray(self.segments)
         first = [int(np.searchsorted(segments, s)) for s, parent in enumerate(self.parents) if parent <= 0]
         spans = zip(first, [*first[1:], len(segments)], strict=True)
         return [(start, end, np.tril(kin[segments[start:end]][:, segments[start:end]])) for start, end in spans]
+
+    def kin(self) -> NDArray[np.bool_]:
+        """[segments, segments]: itself and what it hangs from."""
+        found = np.eye(len(self.parents), dtype=np.bool_)
+        for segment, parent in enumerate(self.parents):
+            if parent >= 0:
+                found[segment] |= found[parent]
+        return found
 
     def previous(self) -> NDArray[np.int64]:
         """[tokens]: for each token the index of the one before it on its path, which predicts it; -1 for the first."""

@@ -1,6 +1,7 @@
 """A training run as its TOML says it."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class RunConfig:
     A step takes `trees` whole dialogues of at most `tree_tokens`, `grave` more on refusals and emergencies, `grafts`
     drafts without their prompt, `mends` drafts with their edits alone, and `echoes`, of which `scrambles` in no order
     of words, `drills` and `associations`; echoes and drills `copying_drills` times as many where they stand alone.
+    `workers` processes make the batches, beside the one that learns; 0: it makes them itself.
     `start` is the folder of an earlier edition to go on from, empty for none.
     `rivals` is the number of tokens that a wanted one is told from; `bfloat16` is for the layers, not for the head.
     """
@@ -34,6 +36,7 @@ class RunConfig:
     name: str
     seed: int
     threads: int
+    workers: int
     start: str
     start_sha256: str
     shape: Shape
@@ -74,6 +77,15 @@ def read(path: Path) -> RunConfig:
         TypeError: a key is missing or unknown.
 
     """
-    raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    return of(tomllib.loads(path.read_text(encoding="utf-8")))
+
+
+def of(raw: Mapping[str, Any]) -> RunConfig:
+    """What a TOML says.
+
+    Raises:
+        TypeError: a key is missing or unknown.
+
+    """
     values = {key: value for section in ("run", "data", "schedule", "optimiser") for key, value in raw[section].items()}
-    return RunConfig(shape=Shape(**raw["shape"]), raw=raw, **values)
+    return RunConfig(shape=Shape(**raw["shape"]), raw=dict(raw), **values)

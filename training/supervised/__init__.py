@@ -1,0 +1,1 @@
+"""Supervised training of the small checkpoint on trees of tokens that the dialogue generator makes."""

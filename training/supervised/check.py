@@ -1,0 +1,55 @@
+"""A model on held-out words and questions: the share of quotes right to the last token, and of stages' tokens."""
+
+import random
+
+import torch
+from tokenizers import Tokenizer
+from transformers import Qwen3ForCausalLM
+
+from training.dialogues.words import Split
+from training.supervised.batch import layout
+from training.supervised.config import RunConfig
+from training.supervised.feed import source
+from training.supervised.loss import losses
+from training.supervised.network import hidden_states
+from training.supervised.trees import STAGES, Tree, echo, plant
+
+_DIALOGUES, _ECHOES = 12, 120
+
+
+@torch.no_grad()
+def check(network: Qwen3ForCausalLM, config: RunConfig, tokenizer: Tokenizer) -> dict[str, float]:
+    """`score` is the mean of quotes, drafts, verdicts and edits."""
+    dialogues = source(config, Split.HELD_OUT)
+    rng = random.Random(config.seed)
+    scenes = [scene for scene in map(dialogues.scene, range(1000, 1000 + _ECHOES)) if scene.quote]
+    statements = [
+        [p.statement for p in rng.sample(dialogues.library.trained, rng.choice((0, 0, 1, 2)))] for _ in scenes
+    ]
+    echoes = [echo(rng, scene, said, tokenizer) for scene, said in zip(scenes, statements, strict=True)]
+    planted = [plant(dialogues.dialogue(n), tokenizer, limit=config.tree_tokens) for n in range(_DIALOGUES)]
+    shares = {"echo": _whole(network, echoes), "quote": _whole(network, planted)}
+    report = _report(network, planted)
+    for at, stage in enumerate(STAGES):
+        if stage in {"draft", "verdict", "edits", "rewrite"}:
+            shares[stage] = report[3 * at + 1] / report[3 * at + 2]
+    shares["score"] = sum(shares[name] for name in ("echo", "quote", "draft", "verdict", "edits")) / 5
+    return {name: round(share, 4) for name, share in shares.items()}
+
+
+def _report(network: Qwen3ForCausalLM, trees: list[Tree]) -> list[float]:
+    pairs = [layout(trees[n : n + 2], network.device).to(network.device) for n in range(0, len(trees), 2)]
+    report: list[float] = torch.stack([losses(network, pair)[1] for pair in pairs]).sum(0).tolist()
+    return report
+
+
+def _whole(network: Qwen3ForCausalLM, trees: list[Tree]) -> float:
+    """The share of trees whose quote is right to its last token."""
+    outcomes = []
+    for tree in trees:
+        batch = layout([tree], network.device).to(network.device)
+        mine = batch.stage == STAGES.index("quote")
+        if mine.any():
+            hidden = hidden_states(network, batch)[batch.before[mine]]
+            outcomes.append(bool((network.lm_head(hidden).argmax(-1) == batch.wanted[mine]).all()))
+    return sum(outcomes) / len(outcomes)
