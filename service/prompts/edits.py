@@ -114,12 +114,13 @@ def _edit(item: object) -> Edit:
 
 
 def apply(body: str, edits: Sequence[Edit]) -> str:
-    """The body with its edits; sentences that no edit names stay to the letter.
+    """The body with its edits; sentences that no edit names stay to the letter. An edit said twice is one edit.
 
     Raises:
-        EditsRejected: a sentence is out of range or changed twice, a text is empty, or nothing would be left.
+        EditsRejected: a sentence is out of range or changed in two ways, a text is empty, or nothing would be left.
 
     """
+    edits = tuple(dict.fromkeys(edits))  # small models repeat themselves, and what they mean is plain
     sentences = split(body)
     _check(edits, count=len(sentences))
     changes = {e.sentence: e for e in edits if e.op is not Op.INSERT}
@@ -142,7 +143,7 @@ def _check(edits: Sequence[Edit], *, count: int) -> None:
             raise EditsRejected("an insertion or replacement needs a text, and a deletion takes none")
         place = (edit.op is Op.INSERT, edit.sentence)
         if place in seen:
-            raise EditsRejected(f"sentence {edit.sentence} is edited twice")
+            raise EditsRejected(f"sentence {edit.sentence} is edited in two ways")
         seen.add(place)
 
 

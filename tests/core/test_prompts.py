@@ -247,6 +247,12 @@ def test_an_insertion_at_0_comes_first_and_a_replacement_keeps_the_space() -> No
     assert mended == "Hello. You have a cold. No antibiotics. Drink water."
 
 
+@given(st.lists(st.sampled_from([Edit(Op.DELETE, 2), Edit(Op.INSERT, 3, "Rest.")]), min_size=1))
+def test_an_edit_said_twice_is_one_edit(made: list[Edit]) -> None:
+    once = [edit for edit in (Edit(Op.DELETE, 2), Edit(Op.INSERT, 3, "Rest.")) if edit in made]
+    assert edits.apply(BODY, made) == edits.apply(BODY, once)
+
+
 @pytest.mark.parametrize(
     "made",
     [

@@ -23,7 +23,7 @@ RUNS = Path("training/runs")
 GOOD = '[run]\nname = "x"\nseed = 1\nbase = "b"\nstages = ["sft"]\n'
 
 
-@pytest.mark.parametrize("name", ["smoke", "demo", "clinalign-4b", "clinalign-30b-a3b"])
+@pytest.mark.parametrize("name", ["smoke", "demo", "demo-gpu", "clinalign-4b", "clinalign-30b-a3b"])
 def test_the_runs_that_are_shipped_are_read(name: str) -> None:
     config = read(RUNS / f"{name}.toml")
     assert config.name == name
