@@ -23,7 +23,7 @@ from training.align.config import read
 from training.align.optimisers import arguments
 for path in {RUNS}:
     config = read(Path(path))
-    for stage in config.stages:
+    for stage in [stage for stage in config.stages if stage.kind != "dialogues"]:
         made = arguments(config, stage, mixture="a3b" in path)
         importance = getattr(made, "importance_sampling_level", None)
         print(json.dumps({{"kind": stage.kind, "loss": made.loss_type, "importance": importance}}))

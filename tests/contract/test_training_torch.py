@@ -58,6 +58,12 @@ def test_trees_in_rows_teach_what_trees_end_to_end_do(probe: dict[str, Any]) -> 
     assert probe["layouts_apart"] < 1e-3
 
 
+def test_a_supervised_run_that_is_stopped_ends_with_the_weights_of_one_that_is_not(probe: dict[str, Any]) -> None:
+    assert probe["resumed_same"] is True
+    assert probe["resumed_steps"] == 4
+    assert probe["resumed_tokens"] > 1000
+
+
 def test_muons_steps_are_near_orthogonal(probe: dict[str, Any]) -> None:
     low, high = probe["singular_values"]
     assert 0.3 < low <= high < 1.7

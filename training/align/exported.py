@@ -60,7 +60,21 @@ def _facts(config: AlignConfig, base: Path) -> dict[str, Any]:
         "base_weights": run["base"],
         "began_at": run["git_revision"],
     }
-    return {**known, "git_revision": provenance.revision(), "data": provenance.sources(), "aligned": aligned}
+    own = _supervised(config, known["run"]["shape"], stages)
+    return {**known, **own, "git_revision": provenance.revision(), "data": provenance.sources(), "aligned": aligned}
+
+
+def _supervised(config: AlignConfig, shape: dict[str, Any], stages: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What the supervised stage did; of a run without one these facts stay the base's."""
+    stage = next((stage for stage in config.stages if stage.kind == "dialogues"), None)
+    if stage is None or not (done := stages[stage.kind]):
+        return {}
+    run = {
+        "run": {"name": config.name, "seed": config.seed},
+        "shape": shape,
+        "schedule": {"steps": stage.options["steps"]},
+    }
+    return {"steps": done["steps"], "tokens": done["tokens"], "held_out_score": done["score"], "run": run}
 
 
 def _reward(config: AlignConfig, kind: str, told: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch.utils.data import Sampler
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
-from training.align.config import AlignConfig, Lora, Stage
+from training.align.config import AlignConfig, BadRun, Lora, Stage
 from training.align.rollouts import Pair
 from training.align.row import Row
 from training.align.rows import as_columns, woven
@@ -147,6 +147,8 @@ def grpo(
     if len(config.data.tasks) > 1:
         block = settings.generation_batch_size // settings.num_generations
         rows = woven(rows, block=block, pattern=config.data.tasks)
+    if config.rollouts.shared_prompts:
+        _check_shared(settings)
     trainer = SharingGRPO if config.rollouts.shared_prompts else ResumableGRPO
     return trainer(
         model=model,
@@ -156,6 +158,22 @@ def grpo(
         processing_class=tokenizer,
         peft_config=_lora(config.lora),
     )
+
+
+def _check_shared(settings: Any) -> None:
+    """Refuses what sharing prompts does not do: a batch that parts a prompt's samples, or another way to sample.
+
+    Raises:
+        BadRun: the option's name.
+
+    """
+    plain = {"top_p": 1.0, "top_k": 0, "min_p": None, "repetition_penalty": 1.0, "use_vllm": False}
+    plain |= {"gradient_accumulation_steps": 1, "gradient_checkpointing": False, "world_size": 1}
+    for name, only in plain.items():
+        if (found := getattr(settings, name)) != only and not (name == "top_k" and not found):
+            raise BadRun(f"[grpo] {name} = {found}: with [rollouts] shared_prompts it can only be {only}")
+    if settings.per_device_train_batch_size != settings.generation_batch_size:
+        raise BadRun("[grpo] generation_batch_size: with [rollouts] shared_prompts a step learns from all its samples")
 
 
 def arguments(config: AlignConfig, stage: Stage, *, mixture: bool = False) -> Any:
@@ -172,11 +190,13 @@ def arguments(config: AlignConfig, stage: Stage, *, mixture: bool = False) -> An
             return SFTConfig(**{"completion_only_loss": True, **common})
         case "dpo":
             return DPOConfig(**common)
-        case _:
+        case "grpo":
             dense = _DAPO if stage.options.get("loss_type") == "dapo" else _DR_GRPO
             weights = {"reward_weights": [1.0, config.reward.form_weight]}
             blocks = {"shuffle_dataset": len(config.data.tasks) == 1}
             return GRPOConfig(**{**(_GSPO if mixture else dense), **weights, **blocks, **common})
+        case _:
+            raise ValueError(f"{stage.kind} is no stage of TRL's")
 
 
 def _common(config: AlignConfig, stage: Stage) -> dict[str, Any]:

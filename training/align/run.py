@@ -43,6 +43,7 @@ def run(config: AlignConfig, *, judge: Judge | None = None) -> Path:
         BadRun: the folder belongs to another TOML.
 
     """
+    check(config)
     set_seed(config.seed)
     folder = claimed(config)
     rows = load(config)
@@ -56,6 +57,22 @@ def run(config: AlignConfig, *, judge: Judge | None = None) -> Path:
                 note(folder, {f"reward_{stage.kind}": {"judge": scorer.judge.name, **scorer.tally.as_dict()}})
             at = made
     return export(config, at)
+
+
+def check(config: AlignConfig) -> None:
+    """Reads every stage's options before the first of them takes hours.
+
+    Raises:
+        BadRun: an option of the generator's stage is missing or not known.
+        TypeError: TRL knows no such option.
+        ValueError: options do not go together.
+
+    """
+    for stage in config.stages:
+        if stage.kind == "dialogues":
+            supervised.run_config(config, stage, Path(config.base))
+        else:
+            optimisers.arguments(config, stage)
 
 
 @contextmanager

@@ -166,7 +166,9 @@ class SharedPrompts(GRPOTrainer):
             prompt_ids[::num_generations], num_generations, pad=self._tokenizer.pad_token_id, device=model.device
         )
         end = self._tokenizer.eos_token_id
-        return sample(model, prompts, temperature=self.temperature, most=self.max_completion_length, end=end), None
+        with self.accelerator.autocast():  # the wrapper that would do it is passed over
+            said = sample(model, prompts, temperature=self.temperature, most=self.max_completion_length, end=end)
+        return said, None
 
     def _get_per_token_logps_and_entropies(
         self, model: Any, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: int, *_: Any, **__: Any
@@ -176,6 +178,7 @@ class SharedPrompts(GRPOTrainer):
         order = input_ids[:, :start].unique(dim=0, return_inverse=True)[1].argsort(stable=True)
         ids, mask = input_ids[order], attention_mask[order]
         prompts = Prompts(ids[::count, :start], mask[::count, :start].bool(), count)
-        found = log_probabilities(model, prompts, ids[:, start:], temperature=self.temperature)
+        with self.accelerator.autocast():
+            found = log_probabilities(model, prompts, ids[:, start:], temperature=self.temperature)
         back = order.argsort()
         return found[0][back], found[1][back], None

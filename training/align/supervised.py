@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from training import gguf
 from training.align.config import AlignConfig, BadRun, Stage
 from training.align.folder import DONE
+from training.supervised import log
 from training.supervised.config import RunConfig, Shape
 from training.supervised.learner import BEST
 from training.supervised.run import run
@@ -38,10 +39,14 @@ def learn(config: AlignConfig, stage: Stage, base: Path, made: Path) -> None:
     best = torch.load(settings.folder / BEST, weights_only=True, map_location="cpu")
     tied = {name: value.bfloat16().contiguous() for name, value in best["model"].items() if name != "lm_head.weight"}
     save_file(tied, partial / WEIGHTS, metadata={"format": "pt"})
-    log = [json.loads(line) for line in (settings.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    (partial / _METRICS).write_text(json.dumps(log, indent=1) + "\n", encoding="utf-8")
-    tokens = sum(row["tokens"] for row in log if row["kind"] == "train")
-    done = {"steps": best["step"], "loss": "cross-entropy of whole dialogues", "tokens": tokens, "score": best["score"]}
+    written = settings.folder / log.LOG
+    (partial / _METRICS).write_text(json.dumps(log.read(written), indent=1) + "\n", encoding="utf-8")
+    done = {
+        "steps": best["step"],
+        "loss": "cross-entropy of whole dialogues",
+        "tokens": log.tokens(written, steps=best["step"]),
+        "score": best["score"],
+    }
     (partial / DONE).write_text(json.dumps(done) + "\n", encoding="utf-8")
     partial.replace(made)
 

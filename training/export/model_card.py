@@ -25,8 +25,8 @@ No to one criterion at a time, and mends a draft by sentence edits or a rewrite.
 | Architecture | Qwen3, {layers} layers, width {hidden}, {parameters:,} parameters, tied embeddings, bfloat16 |
 | Vocabulary | {vocabulary} tokens, byte-level BPE trained on the same text; GPT-2's pre-tokenizer |
 | Context | {context} tokens; training saw paths of about 200 to 900 |
-| Training | {steps:,} steps, {tokens:,} tokens, seed {seed}, one CPU core |
-| Before it | 19 million tokens of the first edition, 2.4 of the second, 4.7 of a third run |
+| Training | {steps:,} supervised steps, {tokens:,} tokens, seed {seed} |
+| Before it | three earlier editions: 19 million tokens of the first, 2.4 of the second, 5.2 of the third |
 | Licence | Apache-2.0, weights and data |
 
 ## Data
@@ -94,26 +94,25 @@ Not measured yet: `clinalign train evaluate CHECKPOINT --write` does that.
 _MADE = """
 ## How it was made
 
-The runs start from the second edition, which the repository's history keeps.
+Earlier editions are in the repository's history; a run's TOML says which it starts from, and how to get it.
 
 ```
-make install-training
-mkdir -p build/training/edition-2
-git archive 675d9bb training/checkpoints/clinalign-demo | tar -x --strip-components=3 -C build/training/edition-2
-.venv-training/bin/python -m training.cli sft training/runs/demo-third.toml
-.venv-training/bin/python -m training.cli export training/runs/demo-third.toml \\
-    --out build/training/demo-third/checkpoint
-.venv-training/bin/python -m training.cli sft training/runs/demo-fourth.toml
-.venv-training/bin/python -m training.cli export training/runs/demo-fourth.toml
-{aligned}.venv/bin/clinalign train evaluate {asked}--write
+{how}
+.venv/bin/clinalign train evaluate {asked}--write
 .venv/bin/python -m training.gguf training/checkpoints/clinalign-demo build/demo.gguf
 ```
 
-{what} exports are the weights with the best score on held-out words, after {steps:,} of {all_steps:,} steps: the mean
-of questions said back, draft tokens, verdicts and edit tokens.
+What the supervised steps leave are the weights with the best score on held-out words, after {steps:,} of {all_steps:,}
+steps: the mean of questions said back, draft tokens, verdicts and edit tokens.
 
 The last command writes the same GGUF to the byte each time; its digest is in `manifest.json`.
 """
+_SUPERVISED = """make install-training
+.venv-training/bin/python -m training.cli sft training/runs/{name}.toml
+.venv-training/bin/python -m training.cli export training/runs/{name}.toml"""
+_WHOLE = """make install-align
+.venv/bin/clinalign train run training/runs/{name}.toml
+cp build/training/{name}/export/* training/checkpoints/clinalign-demo/"""
 _QUESTIONS = """
 On {questions} real questions (K-QA, which it was not trained on), asked with the principles that the store finds:
 
@@ -209,11 +208,10 @@ def _measured(figures: dict[str, Any]) -> str:
 
 def _made(facts: dict[str, Any], figures: dict[str, Any] | None) -> str:
     asked = f"--dialogues {figures['trained_principles']['dialogues']} --seed {figures['seed']} " if figures else ""
-    run = facts.get("aligned", {}).get("run", {}).get("run", {})
+    run = facts["aligned"]["run"] if "aligned" in facts else facts["run"]
     return _MADE.format(
         asked=asked,
-        what="What the supervised run" if run else "What it",
-        aligned=f".venv/bin/clinalign train run training/runs/{run['name']}.toml\n" if run else "",
+        how=(_WHOLE if "aligned" in facts else _SUPERVISED).format(name=run["run"]["name"]),
         steps=facts["steps"],
         all_steps=facts["run"]["schedule"]["steps"],
     )

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from training.chatml import END, PAD, SPECIAL, TEMPLATE
 from training.export import manifest, provenance
+from training.supervised import log
 from training.supervised import network as networks
 from training.supervised.config import RunConfig
 from training.supervised.learner import BEST
@@ -62,21 +63,11 @@ def _facts(config: RunConfig, *, steps: int, parameters: int, score: float) -> d
         "parameters": parameters,
         "run": config.raw,
         "steps": steps,
-        "tokens": _tokens(config, steps=steps),
+        "tokens": log.tokens(config.folder / log.LOG, steps=steps),
         "held_out_score": score,
         "git_revision": provenance.revision(),
         "data": provenance.sources(),
     }
-
-
-def _tokens(config: RunConfig, *, steps: int) -> int:
-    """Tokens that passed through the model in so many steps, by the run's log: every line counts its ten steps."""
-    lines = (config.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    passed: dict[int, int] = {}
-    for row in map(json.loads, lines):
-        if row["kind"] == "train" and row["step"] <= steps:  # after a resumption a line may count fewer steps
-            passed[row["step"]] = max(row["tokens"], passed.get(row["step"], 0))
-    return sum(passed.values())
 
 
 def _tokenizer_config(config: RunConfig) -> dict[str, Any]:

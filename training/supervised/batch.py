@@ -11,7 +11,7 @@ from torch import Tensor
 from training.supervised.attention import Blocks, Rows, Sight
 from training.supervised.trees import Tree
 
-_ROW = 2048  # tokens; the longest tree fits
+_ROW = 2048  # tokens, but where a tree is longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,18 @@ def end_to_end(trees: Sequence[Tree]) -> Batch:
 
 def in_rows(trees: Sequence[Tree]) -> Batch:
     """The trees in rows of one width, as few as come of laying the longest first."""
+    width = max(_ROW, *(len(tree.ids) for tree in trees))
     rows: list[list[Tree]] = []
     room: list[int] = []
     for tree in sorted(trees, key=lambda t: -len(t.ids)):
         at = next((n for n, left in enumerate(room) if left >= len(tree.ids)), None)
         if at is None:
             rows.append([])
-            room.append(_ROW)
+            room.append(width)
             at = len(rows) - 1
         rows[at].append(tree)
         room[at] -= len(tree.ids)
-    return _batch(rows, _ROW, Rows.of(rows, width=_ROW))
+    return _batch(rows, width, Rows.of(rows, width=width))
 
 
 def layout(trees: Sequence[Tree], device: torch.device) -> Batch:

@@ -32,7 +32,7 @@ def check(network: Qwen3ForCausalLM, config: RunConfig, tokenizer: Tokenizer) ->
     report = _report(network, planted)
     for at, stage in enumerate(STAGES):
         if stage in {"draft", "verdict", "edits", "rewrite"}:
-            shares[stage] = report[3 * at + 1] / report[3 * at + 2]
+            shares[stage] = report[3 * at + 1] / max(report[3 * at + 2], 1)  # none learnt, none right
     shares["score"] = sum(shares[name] for name in ("echo", "quote", "draft", "verdict", "edits")) / 5
     return {name: round(share, 4) for name, share in shares.items()}
 
@@ -52,4 +52,4 @@ def _whole(network: Qwen3ForCausalLM, trees: list[Tree]) -> float:
         if mine.any():
             hidden = hidden_states(network, batch)[batch.before[mine]]
             outcomes.append(bool((network.lm_head(hidden).argmax(-1) == batch.wanted[mine]).all()))
-    return sum(outcomes) / len(outcomes)
+    return sum(outcomes) / max(len(outcomes), 1)

@@ -2,8 +2,11 @@
 
 import json
 import sys
+import tempfile
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from unittest import mock
 
 import torch
 from tokenizers import Tokenizer
@@ -12,10 +15,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from training import gguf
 from training.chatml import SPECIAL
 from training.dialogues.words import Split
+from training.supervised import log
 from training.supervised import network as networks
+from training.supervised import run as running
 from training.supervised.batch import end_to_end, in_rows
-from training.supervised.config import RunConfig, read
-from training.supervised.feed import source
+from training.supervised.config import RunConfig, Shape, read
+from training.supervised.feed import batches, source
 from training.supervised.loss import losses
 from training.supervised.muon import orthogonal
 from training.supervised.trees import Tree, plant
@@ -59,6 +64,33 @@ def _growth(config: RunConfig, checkpoint: Path) -> dict[str, object]:
     return {"growth": float((said[0] - said[1]).abs().max())}
 
 
+def _resumed(tokenizer: Path) -> dict[str, object]:
+    """Whether a run that was stopped after two of its four steps, and one that was not, end with the same weights."""
+    shape = Shape(4096, 64, 2, 2, 1, 32, 64, 2048)
+    with tempfile.TemporaryDirectory() as scratch:
+        ends = []
+        for name, stops in (("whole", False), ("stopped", True)):
+            folder = Path(scratch) / name
+            folder.mkdir()
+            (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+            config = replace(_small(), name=str(folder), shape=shape, workers=int(stops))
+            if stops:
+                with mock.patch.object(running, "batches", lambda *args, **kw: islice(batches(*args, **kw), 2)):
+                    running.run(config, progress=False)
+            running.run(config, progress=False)
+            ends.append(torch.load(folder / "state.pt", weights_only=True))
+            passed = log.tokens(folder / log.LOG, steps=config.steps)
+        same = all(bool((ends[0]["model"][k] == ends[1]["model"][k]).all()) for k in ends[0]["model"])
+    return {"resumed_same": same, "resumed_steps": ends[1]["step"], "resumed_tokens": passed}
+
+
+def _small() -> RunConfig:
+    """Four steps of a few trees."""
+    config = read(Path("training/runs/demo-sft.toml"))
+    config = replace(config, start="", start_sha256="", trees=1, grave=1, grafts=0, mends=1, echoes=2, scrambles=1)
+    return replace(config, steps=4, copying_steps=0, warmup=1, decay=2, save_every=2, check_every=4, tree_tokens=900)
+
+
 def _difference(network: torch.nn.Module, tree: Tree, segment: int, packed: torch.Tensor) -> float:
     line = [segment]
     while tree.parents[line[0]] >= 0:
@@ -87,5 +119,5 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     run = read(Path("training/runs/demo-sft.toml"))
     own = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    found = {**_learning(run, own), **_orthogonal(), **_growth(run, folder)}
+    found = {**_learning(run, own), **_orthogonal(), **_growth(run, folder), **_resumed(folder / "tokenizer.json")}
     print(json.dumps({**found, **_greedy(folder, json.loads(sys.stdin.read()))}))

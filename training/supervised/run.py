@@ -24,22 +24,31 @@ TOKENIZER = "tokenizer.json"
 
 def run(config: RunConfig, *, progress: bool = True) -> None:
     """Trains to the configured number of steps, from the last state where there is one."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(config.threads)
+    try:
+        _train(config, progress=progress)
+    finally:
+        torch.set_num_threads(threads)  # the next stage's are its own
+
+
+def _train(config: RunConfig, *, progress: bool) -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     path = _tokenizer(config)
     tokenizer = Tokenizer.from_file(str(path))
     learner = Learner(config, tokenizer, device)
     state = config.folder / "state.pt"
     start = learner.load(state) if state.exists() else 0
-    log = Log(config.folder / "log.jsonl", prints=progress)
-    for number, batch in enumerate(batches(config, path, device, start=start), start):
-        log.train(number, learner.step(number, batch))
-        if (number + 1) % config.check_every == 0 or number + 1 == config.steps:
-            report = check(learner.model, config, tokenizer)
-            log.check(number, report)
-            learner.keep_if_best(report, number)
-        if (number + 1) % config.save_every == 0 or number + 1 == config.steps:
-            learner.save(state, number + 1)
+    with Log(config.folder, start=start, steps=config.steps, shows=progress) as log:
+        for number, batch in enumerate(batches(config, path, device, start=start), start):
+            log.train(number, learner.step(number, batch))
+            if (number + 1) % config.check_every == 0 or number + 1 == config.steps:
+                report = check(learner.model, config, tokenizer)
+                log.check(number, report)
+                learner.keep_if_best(report, number)
+            if (number + 1) % config.save_every == 0 or number + 1 == config.steps:
+                log.flush(number)
+                learner.save(state, number + 1)
 
 
 def _tokenizer(config: RunConfig) -> Path:
