@@ -11,7 +11,9 @@ import typer
 from principles_store.encoder import Precision
 from principles_store.errors import StoreError as StoreFailure
 from principles_store.store import PrinciplesStore
+from service.cli.judging import SMALL_JUDGE
 from service.domain.errors import SettingsError
+from service.engines.small_judge import SmallJudge
 from service.pipeline.evaluation import acceptance_page, attacks_page
 from service.pipeline.evaluation.acceptance import MEDIUM, STRONG
 from service.pipeline.evaluation.attacks import run_attacks
@@ -53,14 +55,18 @@ def acceptance(
 def attacks(
     data: Annotated[list[Path], typer.Option(help="JSONL of attacks under `text`, gzipped or not; may be repeated.")],
     every: Annotated[int, typer.Option(min=1, help="Only every n-th attack.")] = 1,
+    small: Annotated[Path, typer.Option(help="Folder of the small judge, whose verdicts are attacked.")] = SMALL_JUDGE,
     *,
     page: Page = None,
     as_json: AsJson = False,
 ) -> None:
-    """Attack prompts through the whole pipeline with a model that obeys them; exits 1 if anything got through."""
-    store = _store()
+    """Attack prompts through the whole pipeline with a model that obeys them; exits 1 if anything got through.
+
+    And how many of the small judge's verdicts become told beside an attack; of these no number makes it exit 1.
+    """
+    store, judge = _store(), SmallJudge.load(small)
     rows = [text for path in data for text in _texts(path)][::every]
-    report = run_attacks(rows, store, store.criteria())
+    report = run_attacks(rows, store, store.criteria(), judge=judge)
     step = f" --every {every}" if every > 1 else ""
     section = attacks_page.page(report, command="clinalign evaluate attacks --data FILE" + step)
     if page is not None:
