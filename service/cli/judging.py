@@ -1,6 +1,5 @@
 """`clinalign evaluate judge`: how far a judge agrees with physicians, on the terminal, as JSON, or as a page."""
 
-import shlex
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
+from principles_store.typed import of_data, of_page, typed
 from service.domain.errors import SettingsError
 from service.judge_evaluation.asking import Predictions
 from service.judge_evaluation.command import JudgeKind, Places, evaluate, read_rows, sample, write_predictions
@@ -66,7 +66,8 @@ def judge(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
             reports.append(evaluate(kind, mine, places, progress=say, keep=keep)[0])
     if page is not None:
         others = [(path.name, evaluate(judge[0], read_rows(path), places, progress=_quiet)[0]) for path in also]
-        _page(page, reports, data, [Elsewhere(name, report) for name, report in others])
+        command = _command(data, judge, also, page, most=most)
+        _page(page, reports, data, [Elsewhere(name, report) for name, report in others], command=command)
     if as_json:
         whole = reports[0].as_dict() | ({"others": [r.as_dict() for r in reports[1:]]} if reports[1:] else {})
         typer.echo(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
@@ -94,11 +95,19 @@ def _quiet(_: int, __: int) -> None:
     """Few rows need no progress."""
 
 
-def _page(page: Path, reports: list[Report], data: Path, also: list[Elsewhere]) -> None:
-    names = [report.judge.split(":", maxsplit=1)[0].split("@")[0] for report in reports[1:]]
-    parts = ["--judge small", *(f"--judge {name}" for name in names)] if names else []
-    parts += [f"--also {shlex.quote(other.data)}" for other in also]
-    command = " ".join(["clinalign evaluate judge --data", shlex.quote(data.name), *parts])
+def _command(data: Path, judges: list[JudgeKind], also: list[Path], page: Path, *, most: int | None) -> str:
+    """An upstream's address and model stay out: they may be nobody's business."""
+    return typed(
+        "clinalign evaluate judge",
+        ("--data", of_data(data)),
+        *(("--judge", kind.value) for kind in dict.fromkeys(judges) if judges != [JudgeKind.SMALL]),
+        *(("--also", of_data(path)) for path in also),
+        ("--most", most),
+        ("--page", of_page(page)),
+    )
+
+
+def _page(page: Path, reports: list[Report], data: Path, also: list[Elsewhere], *, command: str) -> None:
     try:
         write_page(page, reports, command=command, data=data.name, also=also)
     except OSError as error:
