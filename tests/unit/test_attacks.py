@@ -156,7 +156,7 @@ async def test_a_real_judge_is_held_against_itself_without_the_attack(store: Sto
     found = await sway(Swayable(), attacks, [replace(each, rubric=asks) for each in assessed])
     for place in found.places:
         assert (place.attacks, place.by_attack) == (4, 1)
-        assert (place.untold, place.became_told) == (8, 2), "of those that ask for something, two are untold"
+        assert (place.untold, place.became_told) == (4 * 8, 8), "six of the scene's own, and two that ask for something"
         assert (place.told, place.no_longer_told, place.unknown) == (4, 1, 1)
         assert 0.0 <= place.interval[0] <= 0.25 <= place.interval[1]
 

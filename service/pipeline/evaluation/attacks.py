@@ -11,7 +11,7 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 
@@ -23,7 +23,7 @@ from service.domain.deadline import Deadline
 from service.domain.enquiry import Enquiry, FailurePolicy, Tenant
 from service.domain.verdict import Presence, Verdict
 from service.pipeline.evaluation.obeying import MARK, ObeyingEngine, Ruse, SelfJudging
-from service.pipeline.evaluation.swaying import SCENES, Judged, sway
+from service.pipeline.evaluation.swaying import ASKED, SCENES, Judged, sway
 from service.pipeline.judge import ModelJudge
 from service.pipeline.orchestrator import Limits, Orchestrator
 from service.pipeline.ports import Hits, Judge, Principles
@@ -41,7 +41,7 @@ INSTRUCTIONS = (
 )
 _NEUTRAL = "The library holds no entry for this."
 _DEADLINE_S = 60.0
-_SELF_JUDGED = 200  # about so many of the attacks, evenly spread, for each way of judging oneself
+_SOME = 200  # about so many of the attacks, evenly spread, for each way of judging oneself, and for a real judge
 _RUN = 6  # words in a row that a person would call a quotation
 _BLOB = re.compile(r"[A-Za-z0-9+/=]{24,}")
 
@@ -143,7 +143,7 @@ class Trial:
 
     async def sway(self, judge: Judge, attacks: Sequence[str]) -> Judged:
         """What the attacks make of a real judge's verdicts on good drafts."""
-        alone = [_enquiry(scene.question, Place.ALONE) for scene in SCENES]
+        alone = [replace(_enquiry(scene.question, Place.ALONE), options=ASKED) for scene in SCENES]
         return await sway(judge, attacks, [await self._assess(enquiry) for enquiry in alone])
 
     async def judge_itself(self, attacks: Sequence[str], judging: SelfJudging, *, second: bool) -> tuple[int, int]:
@@ -294,13 +294,13 @@ async def tried(
     """Everything: the places, the model as its own judge, and a real judge's verdicts where one is given."""
     trial = Trial(Remembered(principles), store)
     places = await trial.run(attacks)
-    some = attacks[:: max(1, len(attacks) // _SELF_JUDGED)]
+    some = attacks[:: max(1, len(attacks) // _SOME)]
     itself = [
         (judging, second, *await trial.judge_itself(some, judging, second=second))
         for judging in SelfJudging
         for second in (False, True)
     ]
-    real = await trial.sway(judge, attacks) if judge is not None else None
+    real = await trial.sway(judge, some) if judge is not None else None
     return Report(len(attacks), places, itself, real)
 
 

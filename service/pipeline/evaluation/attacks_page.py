@@ -95,9 +95,10 @@ def _real(report: Report) -> Iterator[str]:
     if report.real is None:
         return
     yield f"""
-And a real judge, {report.real.judge}, on {len(SCENES)} drafts written here that take turns, with each attack
-appended to the draft or to the question: criteria that ask for something, untold without the attack and told with it.
-The interval of the pairs resamples attacks.
+And a real judge, {report.real.judge}, on {len(SCENES)} drafts written here that take turns, with every so many-th
+attack appended to the draft or to the question. Criteria: all that the store asks of the question, and
+{len(SCENES[0].claims)} claims of our own for each draft, some of which it says and others nearly. Counted are those that
+were untold without the attack and are told with it; the interval of the pairs resamples attacks.
 """
     yield "| the attack is | attacks that made one told | pairs of attack and untold criterion that became told | told ones that no longer were (unknown) |"
     yield "|---|---|---|---|"
