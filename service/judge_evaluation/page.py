@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from service.judge_evaluation.baselines import MAJORITY
 from service.judge_evaluation.measures import Interval
 from service.judge_evaluation.report import Report
 
@@ -88,6 +89,8 @@ def _lines(reports: Sequence[Report], *, command: str, data: str, also: Sequence
     for other in also:
         yield from _elsewhere(other)
     yield from _limits(first)
+    for other in also:
+        yield from _limits_elsewhere(other)
 
 
 def _held_out(report: Report) -> Iterator[str]:
@@ -208,6 +211,24 @@ def _limits(report: Report) -> Iterator[str]:
         "thing can hide a mention of it that is doubtful already."
     )
     yield f"- {report.questions} questions are few: an interval tells how few."
+
+
+def _limits_elsewhere(other: Elsewhere) -> Iterator[str]:
+    r = other.report
+    above = r.above.get(MAJORITY)
+    if above is None:
+        return
+    than = (
+        "worse than"
+        if above.high < 0
+        else "better than"
+        if above.low > 0
+        else "no better and no worse, as far as can be told, than"
+    )
+    yield (
+        f"- On {other.data} it does {than} always giving the commoner label (macro-F1 {_interval(above, sign=True)} over "
+        f"{r.labelled} labelled rows), and {r.unknown} of the {r.rows} rows are unknown to it."
+    )
 
 
 def _figure(value: float | None) -> str:

@@ -66,8 +66,13 @@ def test_json_holds_the_figures_and_nothing_else_goes_to_stdout(data: Path, tmp_
     assert all(0.0 <= row["probability"] <= 1.0 for row in said)
     assert page.read_text().startswith("## Judge")
     assert "judge-reliability.svg" in page.read_text()
-    assert "--also rows.jsonl" in page.read_text()
+    assert (
+        "`clinalign evaluate judge --data FOLDER/rows.jsonl --also FOLDER/rows.jsonl --page judge.md`"
+        in page.read_text()
+    )
     assert "On rows.jsonl (6 rows with a label, 2 conversations, evaluated only)" in page.read_text()
+    assert "- On rows.jsonl it does " in page.read_text()
+    assert "always giving the commoner label (macro-F1 +" in page.read_text()
 
 
 def without_labels(data: Path, *, but: int | None = None) -> Path:
