@@ -109,7 +109,7 @@ def test_a_rule_within_the_interval_of_the_best_is_called_a_tie() -> None:
     assert all(behind(rule, best, cases).low <= 0.0 for rule in report.ties)
     assert all(behind(rule, best, cases).low > 0.0 for rule in told)
     written = page(report, command="x")
-    assert "it is a tie:" in written or "a tie, for the interval holds zero" in written
+    assert "so it is a tie:" in written or "a tie, for the interval holds zero" in written
     assert "| a tie with |" in written
 
 

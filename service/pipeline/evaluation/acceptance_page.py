@@ -182,7 +182,7 @@ def _tied(report: Report) -> Iterator[str]:
         behind_best = _number(report.to_best)
         yield f"\nThe rule in use is {behind_best} behind the best of those tried, taken case by case{tie}."
     if others := [rule for rule in report.ties if rule != IN_USE]:
-        yield f"\nThe best is no better than these, as far as can be told case by case; it is a tie: {_list(others)}."
+        yield f"\nThe best and these (gains and weight) cannot be told apart case by case, so it is a tie: {_list(others)}."
 
 
 def _named(rule: Parameters) -> tuple[str, str]:
