@@ -345,10 +345,13 @@ async def test_a_chore_of_before_its_purpose_was_kept_is_known_by_its_stage() ->
     assert reply["differs"] == ["ledger"], "the seal covers what was taken out here"
 
 
-async def test_what_is_judged_though_it_was_called_a_chore_is_replayed_as_it_was_judged() -> None:
-    async with client_of(desk()) as client:
-        first = await asked(client, CHORE)
-        reply = await replayed(client, first["id"])
+@pytest.mark.parametrize(("tenants", "body"), [(OPERATOR, COUGH), (CHORES, CHEST)], ids=["no scope", "red flag"])
+async def test_what_is_judged_though_it_was_called_a_chore_is_replayed_as_it_was_judged(
+    tenants: Tenants, body: dict[str, Any]
+) -> None:
+    async with client_of(desk(tenants=tenants)) as client:
+        first = await asked(client, {**body, "purpose": "chore"})
+        reply = await replayed(client, first["id"], body)
     assert first["outcome"] == "released"
     assert (reply["same"], reply["differs"]) == (True, [])
 
