@@ -1,6 +1,7 @@
 """`clinalign evaluate judge` on rows of our own: JSON, predictions, page and plot."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from service.domain.errors import SettingsError
 from service.domain.verdict import Presence
 from service.judge_evaluation.asking import Predictions, ask_judge
 from service.judge_evaluation.at_once import AtOnceJudge
+from service.judge_evaluation.bench import bench
 from service.judge_evaluation.command import JudgeKind, Places, evaluate, sample, write_predictions
 from service.judge_evaluation.report import compose
 from service.judge_evaluation.rows import Row, read_rows
@@ -26,6 +28,12 @@ ANSWERS = {
     "What helps a burn?": "Cool the burn under running water for twenty minutes. Do not put butter on it.",
 }
 CLAIMS = ("Drink plenty of water.", "Cool the burn under running water.", "Take an antibiotic.")
+
+
+@pytest.fixture(autouse=True)
+def timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of ten criteria is taken once, not ten times: no test looks at it, and many would wait for it."""
+    monkeypatch.setattr("service.judge_evaluation.command.bench", partial(bench, runs=1))
 
 
 @pytest.fixture
