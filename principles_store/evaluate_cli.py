@@ -17,6 +17,7 @@ from principles_store.paths import Places
 from principles_store.retrieval_evaluation import evaluate_retrieval
 from principles_store.schema import LabelledQuery, Principle
 from principles_store.store import Snapshot
+from principles_store.typed import of_data, of_page, typed
 
 Page = Annotated[Path | None, typer.Option(help="Write the section of the evaluation page here, plots beside it.")]
 
@@ -42,8 +43,14 @@ def retrieval(
         other = (_store(found, asked, small), small) if small else None
         report = evaluate_retrieval(_store(found, asked, full), full, judged, data, other=other)
         if page:
-            retrieval_page(report, page)
+            retrieval_page(report, page, command=_command(data, page, compare_int8=compare_int8))
     print_out(report, as_json, lambda: tables.retrieval(report))
+
+
+def _command(data: Path, page: Path, *, compare_int8: bool) -> str:
+    plain = None if compare_int8 else ""
+    options = ("--data", of_data(data)), ("--page", of_page(page)), ("--no-compare-int8", plain)
+    return typed("clinalign evaluate retrieval", *options)
 
 
 def _store(principles: Sequence[Principle], queries: Sequence[LabelledQuery], encoder: Encoder) -> Snapshot:

@@ -2,21 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 from principles_store.graded import Half
 from principles_store.intervals import Estimate
 from principles_store.measures import Proportion
 from principles_store.plots import draw_confusion, draw_ways
-from principles_store.retrieval_evaluation import Cluster, RetrievalReport, Way
+from principles_store.retrieval_evaluation import Cluster, Overall, RetrievalReport, Way
 from principles_store.scenario_evaluation import Outside, ScenarioReport
 
-_RETRIEVAL: Final = "clinalign evaluate retrieval --data DATA --page FILE"
-_SCENARIO: Final = "clinalign evaluate scenario --data DATA --page FILE"
 
-
-def retrieval_page(report: RetrievalReport, page: Path) -> None:
-    """Write the section "Retrieval" and its plot."""
+def retrieval_page(report: RetrievalReport, page: Path, *, command: str) -> None:
+    """Write the section "Retrieval" and its plot; `command` is what printed it."""
     plot = draw_ways(
         tuple(way for way in report.ways if way.half is Half.REPORTING), page.parent / "retrieval-ways.svg"
     )
@@ -25,7 +21,7 @@ def retrieval_page(report: RetrievalReport, page: Path) -> None:
     lacking = [cluster for cluster in report.clusters if not cluster.share]
     sections = [
         "## Retrieval",
-        f"`{_RETRIEVAL}`",
+        f"`{command}`",
         (
             f"{sum(report.questions.values())} real questions ({counts}), drawn by a fixed hash, with "
             f"{report.labels} graded labels (3 what it is about, 2 applies, 1 touches it). Labelled by "
@@ -46,7 +42,11 @@ def retrieval_page(report: RetrievalReport, page: Path) -> None:
             "the first ten? Which do is our own reading of both (`principles_store/consensus.yaml`). Nothing "
             "was chosen on these."
         ),
-        _clusters_table(covered),
+        _clusters_table(covered, report.overall),
+        (
+            "The last rows take the clusters of all conversations together; their intervals resample conversations. "
+            "Where a principle always comes nothing had to be found, so the last row leaves those clusters out."
+        ),
         "No principle asks what these clusters ask: "
         + "; ".join(f"`{cluster.name}` ({cluster.why})" for cluster in lacking)
         + ".",
@@ -62,8 +62,8 @@ def retrieval_page(report: RetrievalReport, page: Path) -> None:
     _write(page, sections)
 
 
-def scenario_page(report: ScenarioReport, page: Path) -> None:
-    """Write the section "Scenario" and its plot."""
+def scenario_page(report: ScenarioReport, page: Path, *, command: str) -> None:
+    """Write the section "Scenario" and its plot; `command` is what printed it."""
     plot = draw_confusion(report.held_out, page.parent / "scenario-confusion.svg")
     held = next(iter(report.held_out.values()))
     rows = [
@@ -78,7 +78,7 @@ def scenario_page(report: ScenarioReport, page: Path) -> None:
     ]
     sections = [
         "## Scenario",
-        f"`{_SCENARIO}`",
+        f"`{command}`",
         (
             f"{report.queries} labelled queries of our own in {report.families} families: principles that are "
             "asked for in nearly the same words are one family (`principles_store/kinship.py`). Every query "
@@ -119,13 +119,22 @@ def _ways_table(ways: Sequence[Way]) -> str:
     return _table(("ranking", "half", "questions", "recall@5", "recall@10", "nDCG@10", "ms"), rows)
 
 
-def _clusters_table(clusters: Iterable[Cluster]) -> str:
+def _clusters_table(clusters: Iterable[Cluster], overall: Iterable[Overall]) -> str:
     rows = [
         (f"`{cluster.name}`", *_share(cluster.share), "yes" if cluster.always else "")
         for cluster in clusters
         if cluster.share
     ]
-    return _table(("cluster", "among the first ten", "counts", "one always comes"), rows)
+    together = [
+        (
+            f"**{one.name}** ({one.conversations} conversations)",
+            _estimate(one.share),
+            f"{one.hits}/{one.share.count}",
+            "",
+        )
+        for one in overall
+    ]
+    return _table(("cluster", "among the first ten", "counts", "one always comes"), [*rows, *together])
 
 
 def _agreement(report: RetrievalReport) -> list[str]:

@@ -1,11 +1,11 @@
 """A store, its encoder and a folder of real questions in; how well each way of ranking finds what applies, out."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import yaml
@@ -57,6 +57,27 @@ class Cluster:
     why: str
 
 
+class _Met(NamedTuple):
+    """Whether a principle for a conversation's cluster is among the first ten."""
+
+    conversation: int
+    cluster: str
+    hit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """Clusters that a principle of ours covers, taken together: each cluster of each conversation is one of `count`.
+
+    `share` resamples whole conversations, for the clusters of one are seldom hit apart.
+    """
+
+    name: str
+    share: Estimate
+    hits: int
+    conversations: int
+
+
 @dataclass(frozen=True, slots=True)
 class RetrievalReport:
     """All that `clinalign evaluate retrieval` says of the store."""
@@ -64,6 +85,7 @@ class RetrievalReport:
     ways: tuple[Way, ...]
     by_source: Mapping[str, Estimate]
     clusters: tuple[Cluster, ...]
+    overall: tuple[Overall, ...]
     agreement: Agreement | None
     questions: Mapping[str, int]
     labels: int
@@ -106,6 +128,7 @@ def evaluate_retrieval(
     reporting = np.array([one.half is Half.REPORTING for one in judged])
     last = list(whole)[-1]
     sources = sorted({one.source for one in judged})
+    clusters, overall = _clusters(store, encoder, folder / CONVERSATIONS)
     return RetrievalReport(
         ways=tuple(
             _way(name, half, whole[name], reporting == (half is Half.REPORTING), ranked[name][1])
@@ -116,7 +139,8 @@ def evaluate_retrieval(
             source: mean(whole[last].ndcg[reporting & np.array([one.source == source for one in judged])])
             for source in sources
         },
-        clusters=_clusters(store, encoder, folder / CONVERSATIONS),
+        clusters=clusters,
+        overall=overall,
         agreement=_agreement(ranked[last][0], judged, other) if other else None,
         questions={source: sum(one.source == source for one in judged) for source in sources},
         labels=sum(len(one.grades) for one in judged),
@@ -151,27 +175,39 @@ def _way(name: str, half: Half, found: Gains, rows: NDArray[np.bool_], milliseco
     return Way(name, half, mean(found.recall5[rows]), mean(found.recall10[rows]), mean(found.ndcg[rows]), milliseconds)
 
 
-def _clusters(store: Snapshot, encoder: Encoder, path: Path) -> tuple[Cluster, ...]:
+def _clusters(store: Snapshot, encoder: Encoder, path: Path) -> tuple[tuple[Cluster, ...], tuple[Overall, ...]]:
     covering: dict[str, dict[str, Any]] = yaml.safe_load(CONSENSUS.read_text(encoding="utf-8"))["clusters"]
-    hits = dict.fromkeys(covering, 0)
-    totals = dict.fromkeys(covering, 0)
-    for row in rows_of(path):
+    met: list[_Met] = []
+    for number, row in enumerate(rows_of(path)):
         # A hedging criterion may be tagged for several of its kinds at once: each counts.
         names = {name.removeprefix("cluster:") for c in row["rubrics"] for name in c.get("cluster") or ()}
         if names := names & covering.keys():
             come = set(_come(store, encoder, last_said(row["prompt"])))
-            for name in names:
-                totals[name] += 1
-                hits[name] += bool(come.intersection(covering[name]["principles"]))
-    return tuple(
+            met += [_Met(number, name, bool(come.intersection(covering[name]["principles"]))) for name in sorted(names)]
+    clusters = tuple(
         Cluster(
             name=name,
-            share=Proportion(hits[name], totals[name]) if of["principles"] else None,
+            share=_proportion([one for one in met if one.cluster == name]) if of["principles"] else None,
             always=bool(of.get("always")),
             why=str(of.get("why", "")),
         )
         for name, of in covering.items()
     )
+    return clusters, tuple(_overall(clusters, met))
+
+
+def _proportion(met: Sequence[_Met]) -> Proportion:
+    return Proportion(sum(one.hit for one in met), len(met))
+
+
+def _overall(clusters: Sequence[Cluster], met: Sequence[_Met]) -> Iterator[Overall]:
+    covered = {cluster.name for cluster in clusters if cluster.share}
+    chosen = covered - {cluster.name for cluster in clusters if cluster.always}
+    for name, among in (("all of these", covered), ("all of these for which none always comes", chosen)):
+        mine = [one for one in met if one.cluster in among]
+        hits = np.array([one.hit for one in mine], dtype=np.float64)
+        numbers = [one.conversation for one in mine]
+        yield Overall(name, mean(hits, numbers), int(hits.sum()), len(set(numbers)))
 
 
 def _come(store: Snapshot, encoder: Encoder, said: Sequence[str]) -> list[str]:

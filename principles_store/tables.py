@@ -118,6 +118,9 @@ def retrieval(measured: RetrievalReport) -> Tables:
     clusters = _table("cluster", "among the first ten", "counts", "95 % interval", title="Consensus clusters")
     for cluster in measured.clusters:
         clusters.add_row(cluster.name, *(_cells(cluster.share) if cluster.share else ("", "", cluster.why)))
+    for one in measured.overall:
+        bounds = f"{one.share.low:.3f} to {one.share.high:.3f}"
+        clusters.add_row(one.name, f"{one.share.value:.3f}", f"{one.hits}/{one.share.count}", bounds)
     compared = measured.agreement
     shared = f"int8 shares {compared.shared.value:.3f} of the ten places with fp32" if compared else ""
     return [ways, clusters, *([shared] if shared else []), f"labelled by {measured.labelled_by}"]

@@ -10,7 +10,7 @@ evaluate: install .venv/.installed-dev ## docs/evaluation.md and its plots, from
 	$(BIN)/clinalign evaluate scenario --data $(DATA) --page $(SECTIONS)/scenario.md
 	$(BIN)/clinalign evaluate retrieval --data $(DATA) --page $(SECTIONS)/retrieval.md
 	$(BIN)/clinalign evaluate judge --data $(DATA)/kqa_nli_physician_labels.jsonl --judge small --judge self --also $(DATA)/healthbench_meta_100_reconstructed.jsonl --page $(SECTIONS)/judge.md
-	$(BIN)/clinalign evaluate acceptance --page $(SECTIONS)/acceptance.md
+	$(BIN)/clinalign evaluate acceptance --trials 20000 --seed 2 --guide 0.40,0.13 --accept 0.30,0.11 --page $(SECTIONS)/acceptance.md
 	$(BIN)/clinalign evaluate attacks --data $(DATA)/promptinjection_garak.jsonl.gz --page $(SECTIONS)/attacks.md
 	cp $(SECTIONS)/*.svg docs/evaluation/
 	{ printf '# Evaluation\n\nWritten by `make evaluate DATA=FOLDER`. Nothing was fitted or chosen on rows that are called reported; tuning rows are named as such.\n'; \

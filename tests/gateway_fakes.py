@@ -160,6 +160,7 @@ class FakeDesk:
     ledger: Any = field(default_factory=MemoryLedger)
     metrics: Metrics = field(default_factory=Metrics)
     screen: FakeScreen = field(default_factory=FakeScreen)
+    version: str = "0"
 
     def __post_init__(self) -> None:
         self.engine = FakeEngine(self.script)
@@ -176,7 +177,7 @@ class FakeDesk:
             engine=self.engine,
             judge=ModelJudge(self.engine, "self:fake"),
             limits=PipelineLimits(),
-            service_version="0",
+            service_version=self.version,
         )
         return Desk(
             orchestrator=orchestrator,
@@ -190,7 +191,7 @@ class FakeDesk:
             tenants=self.tenants,
             ready=lambda: self.ready,
             audit_key=b"k" * 32,
-            service_version="0",
+            service_version=self.version,
             limits=self.limits,
         )
 

@@ -11,7 +11,10 @@ import typer
 from principles_store.encoder import Precision
 from principles_store.errors import StoreError as StoreFailure
 from principles_store.store import PrinciplesStore
+from principles_store.typed import Value, of_data, of_page, typed
+from service.cli.judging import SMALL_JUDGE
 from service.domain.errors import SettingsError
+from service.engines.small_judge import SmallJudge
 from service.pipeline.evaluation import acceptance_page, attacks_page
 from service.pipeline.evaluation.acceptance import MEDIUM, STRONG
 from service.pipeline.evaluation.attacks import run_attacks
@@ -42,8 +45,8 @@ def acceptance(
         guide=_rates(guide, usual=MEDIUM, name="guide"),
         accept=_rates(accept, usual=STRONG, name="accept"),
     )
-    command = f"clinalign evaluate acceptance --trials {trials} --seed {seed} --guide {guide} --accept {accept}"
-    section = acceptance_page.page(report, command=command)
+    options = ("--trials", trials), ("--seed", seed), ("--guide", guide), ("--accept", accept)
+    section = acceptance_page.page(report, command=_command("acceptance", *options, page=page))
     if page is not None:
         page.write_text(section)
         acceptance_page.draw(report, page.parent)
@@ -53,20 +56,29 @@ def acceptance(
 def attacks(
     data: Annotated[list[Path], typer.Option(help="JSONL of attacks under `text`, gzipped or not; may be repeated.")],
     every: Annotated[int, typer.Option(min=1, help="Only every n-th attack.")] = 1,
+    small: Annotated[Path, typer.Option(help="Folder of the small judge, whose verdicts are attacked.")] = SMALL_JUDGE,
     *,
     page: Page = None,
     as_json: AsJson = False,
 ) -> None:
-    """Attack prompts through the whole pipeline with a model that obeys them; exits 1 if anything got through."""
-    store = _store()
+    """Attack prompts through the whole pipeline with a model that obeys them; exits 1 if anything got through.
+
+    And how many of the small judge's verdicts become told beside an attack; of these no number makes it exit 1.
+    """
+    store, judge = _store(), SmallJudge.load(small)
     rows = [text for path in data for text in _texts(path)][::every]
-    report = run_attacks(rows, store, store.criteria())
-    step = f" --every {every}" if every > 1 else ""
-    section = attacks_page.page(report, command="clinalign evaluate attacks --data FILE" + step)
+    report = run_attacks(rows, store, store.criteria(), judge=judge)
+    files = (("--data", of_data(path)) for path in data)
+    command = _command("attacks", *files, ("--every", every if every > 1 else None), page=page)
+    section = attacks_page.page(report, command=command)
     if page is not None:
         page.write_text(section)
     _show(attacks_page.as_dict(report), section, as_json=as_json)
     raise typer.Exit(1 if report.breaches else 0)
+
+
+def _command(name: str, *options: tuple[str, Value], page: Path | None) -> str:
+    return typed(f"clinalign evaluate {name}", *options, ("--page", of_page(page)))
 
 
 def _show(report: dict[str, Any], section: str, *, as_json: bool) -> None:

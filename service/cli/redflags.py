@@ -6,6 +6,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from principles_store.typed import of_data, of_page, typed
 from service.cli.screening import open_encoder
 from service.cli.showing import show_rates
 from service.domain.errors import SettingsError
@@ -35,11 +36,22 @@ def redflags(
         raise SettingsError("give --data, or --emergent and --routine")
     report = evaluate(labelled, others, screen=Screen() if without_head else _with_head())
     if page is not None:
-        write_page(report, page)
+        write_page(report, page, command=_command(data, emergent, routine or [], page, without_head=without_head))
     if as_json:
         typer.echo(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode())
     else:
         show_rates((*report.rates, *(rate for rate in report.own if rate.label.startswith("all "))))
+
+
+def _command(data: Path | None, emergent: Path | None, routine: list[Path], page: Path, *, without_head: bool) -> str:
+    return typed(
+        "clinalign evaluate redflags",
+        ("--data", of_data(data)),
+        ("--emergent", of_data(emergent)),
+        *(("--routine", of_data(path)) for path in routine),
+        ("--page", of_page(page)),
+        ("--without-head", "" if without_head else None),
+    )
 
 
 def _with_head() -> Screen:

@@ -18,6 +18,7 @@ from principles_store.paths import Places
 from principles_store.scenario_evaluation import evaluate_scenario
 from principles_store.store import Snapshot
 from principles_store.topic import load_topics, of_queries
+from principles_store.typed import of_data, of_page, typed
 from service.domain.errors import SettingsError
 from service.pipeline.evaluation import outside_page
 from service.pipeline.evaluation.outside import Materials, OutsideReport, measure_outside
@@ -46,10 +47,14 @@ def scenario(
         whole = Snapshot(found, assemble(found, vectors[0], asked, vectors[1], learned))
         outside = asyncio.run(measure_outside(Materials(whole, learned, reader), data, screen=_screen(reader)))
         if page:
-            scenario_page(report, page)
+            scenario_page(report, page, command=_command(data, page))
             page.write_text(f"{page.read_text(encoding='utf-8')}\n{outside_page.part(outside)}", encoding="utf-8")
     content = {**asdict(report), "outside_health": asdict(outside)}
     print_out(content, as_json, lambda: [*tables.scenario(report), *_lines(outside)])
+
+
+def _command(data: Path | None, page: Path) -> str:
+    return typed("clinalign evaluate scenario", ("--data", of_data(data)), ("--page", of_page(page)))
 
 
 def _screen(encoder: Encoder) -> Screen:

@@ -42,6 +42,7 @@ def entry(answer: Answer, *, key: bytes) -> dict[str, object]:
             "tenant": enquiry.tenant.name,
             "failure_policy": enquiry.tenant.failure_policy.value,
             "release_line": enquiry.tenant.release_line,
+            "chores": enquiry.tenant.chores,
             "outcome": answer.outcome.value,
             "outcome_reason": answer.reason.value if answer.reason else None,
             "trouble": answer.trouble.value if answer.trouble else None,
@@ -78,6 +79,7 @@ def terms(enquiry: Enquiry, *, key: bytes) -> dict[str, object]:
     sampling = asdict(replace(enquiry.sampling, stop=()))
     del sampling["stop"]
     return {
+        "purpose": enquiry.purpose.value,
         "audience": enquiry.audience.value if enquiry.audience else None,
         "options": asdict(enquiry.options),
         "sampling": sampling,

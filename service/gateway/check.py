@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from service.domain.enquiry import Enquiry
+from service.domain.enquiry import Enquiry, Purpose
 from service.domain.errors import GatewayError
 from service.gateway.answering import Answering, answering_of
 from service.gateway.bodies import CheckBody, CheckedAnswer
@@ -44,7 +45,8 @@ async def check(request: Request) -> Response:
 
 def _enquire(request: Request, item: CheckedAnswer, *, at: str = "") -> Enquiry:
     limits = answering_of(request).desk.limits
-    return enquire(item.messages, item, tenant=tenant_of(request), limits=limits, prefix=CHECK, at=at)
+    asked = enquire(item.messages, item, tenant=tenant_of(request), limits=limits, prefix=CHECK, at=at)
+    return replace(asked, purpose=Purpose.ANSWER)  # whoever asks for verdicts gets them: no chore is done instead
 
 
 async def _check_batch(request: Request, items: Sequence[CheckedAnswer]) -> Response:

@@ -7,7 +7,7 @@ from typing import Any
 from service.domain.answer import Candidate, Judged, Reason, RevisionReason
 from service.domain.assessment import Assessment, Criterion, Polarity
 from service.domain.verdict import Presence, Verdict
-from service.pipeline import release, rubric
+from service.pipeline import chore, release, rubric
 from service.pipeline.rounds import acceptance, targets_of
 
 Entry = Mapping[str, Any]
@@ -28,6 +28,11 @@ class Recomputed:
     outcome: str
     outcome_reason: str | None
     round: int | None
+
+
+def is_chore(entry: Entry) -> bool:
+    """Whether it was done as a chore, whatever came of it."""
+    return "chore" in entry["timings_ms"]
 
 
 def recompute(entry: Entry, assessment: Assessment) -> Recomputed:
@@ -59,7 +64,11 @@ def recompute(entry: Entry, assessment: Assessment) -> Recomputed:
         )
         best = after if after is not None and reason is RevisionReason.BETTER else best
     trouble = Reason(entry["trouble"]) if entry["trouble"] else None
-    left = release.release(assessment, best, trouble=trouble, duty_id=rubric.DUTY_ID)
+    left = (
+        release.unjudged(Candidate(body=""))
+        if trouble is None and best is None and not entry["red_flags"] and chore.is_chore(assessment)
+        else release.release(assessment, best, trouble=trouble, duty_id=rubric.DUTY_ID)
+    )
     return Recomputed(
         candidates=[
             {"round": one.round, "score": one.score, "found": [_finding(v) for vs in one.by_judge for v in vs]}

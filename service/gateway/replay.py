@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import Field
@@ -11,7 +10,7 @@ from typing_extensions import TypedDict
 
 from service.domain.answer import Answer
 from service.domain.deadline import Deadline
-from service.domain.enquiry import Audience, Enquiry, FailurePolicy, Options, RevisionStyle, Tenant
+from service.domain.enquiry import Audience, Enquiry, FailurePolicy, Options, Purpose, RevisionStyle, Tenant
 from service.domain.errors import Conflict, Forbidden, NotFound, StoreError
 from service.gateway.account import conversation_digest, keyed_digest, salted, sealed, terms
 from service.gateway.answering import Answering, answering_of
@@ -24,8 +23,8 @@ from service.gateway.middleware.tenancy import tenant_of
 from service.gateway.openai_body import CompletionBody, wanted_of
 from service.gateway.operations import named_in_ledger
 from service.gateway.reading import read
-from service.gateway.recomputed import Entry
-from service.gateway.replaying import PINNED, Step, steps_of
+from service.gateway.recomputed import Entry, is_chore
+from service.gateway.replaying import PINNED, SERVICE, Step, is_repeatable, steps_of
 from service.observability.logs import event
 
 router = APIRouter(tags=["operations"])
@@ -85,7 +84,10 @@ def _enquiry(entry: Entry, body: ReplayBody, answering: Answering) -> Enquiry:
     """
     key, limits = answering.desk.audit_key, answering.desk.limits
     wanted, recorded = wanted_of(body), entry["options"]
-    tenant = Tenant(entry["tenant"], FailurePolicy(entry["failure_policy"]), entry["release_line"])
+    # Entries of before `purpose` was written down tell a chore by its stage.
+    purpose = Purpose(entry.get("purpose", Purpose.CHORE if is_chore(entry) else Purpose.ANSWER))
+    chores = entry.get("chores", is_chore(entry))
+    tenant = Tenant(entry["tenant"], FailurePolicy(entry["failure_policy"]), entry["release_line"], chores=chores)
     enquiry = Enquiry(
         id=new_id("replay_"),
         tenant=salted(tenant, key=key),
@@ -95,6 +97,7 @@ def _enquiry(entry: Entry, body: ReplayBody, answering: Answering) -> Enquiry:
         options=Options(**{**recorded, "revision_style": RevisionStyle(recorded["revision_style"])}),
         sampling=replace(wanted.sampling, **entry["sampling"]),
         shape=wanted.shape,
+        purpose=purpose,
     )
     if keyed_digest(key, "key", "") != entry["key_hmac"]:
         said = "the record was hashed under another CLINALIGN_AUDIT_KEY: no conversation can be told to be its own"
@@ -114,8 +117,8 @@ async def _replayed(answering: Answering, entry: Entry, enquiry: Enquiry, given:
         now = None
     versions = pipeline.versions(now.principles_digest if now else "")
     broken = await answering.desk.ledger.broken()
-    pinned = {name: getattr(versions, name) for name in PINNED}
-    again = await _again(answering, entry, enquiry, given) if pinned == _recorded(entry) else None
+    pinned = {name: getattr(versions, name) for name in (*PINNED, SERVICE)}
+    again = await _again(answering, entry, enquiry, given) if is_repeatable(entry, pinned) else None
     steps = steps_of(entry, enquiry, now=now, again=again, pinned=pinned, broken=broken, key=key)
     differs = [step["step"] for step in steps if step["same"] is False]
     return {"id": entry["id"], "same": not differs, "differs": differs, "steps": steps}
@@ -132,10 +135,6 @@ async def _again(answering: Answering, entry: Entry, enquiry: Enquiry, given: st
 
 def _is_judged_only(entry: Entry) -> bool:
     return bool(entry["id"].startswith(CHECK) and not entry["options"]["max_revisions"])
-
-
-def _recorded(entry: Entry) -> dict[str, Any]:
-    return {name: entry["provenance"].get(name) for name in PINNED}
 
 
 async def _noted(answering: Answering, reply: ReplayReply, *, by: Tenant) -> None:

@@ -9,7 +9,7 @@ from service.domain.answer import Answer, Reason
 from service.domain.assessment import Assessment
 from service.domain.enquiry import Enquiry
 from service.gateway.account import assessed, entry, seal_of
-from service.gateway.recomputed import Entry, recompute
+from service.gateway.recomputed import Entry, is_chore, recompute
 from service.pipeline.scenario import CAREFUL
 
 # What must be as it was for the model's steps to be worth repeating.
@@ -23,9 +23,11 @@ PINNED = (
     "accept_judge",
     "accept_judge_digest",
 )
+# What answers may bear: the steps of the code tell what a new version of it changed.
+SERVICE = "service_version"
 _SCREENED = ("red_flags", "evidence", "duty_hmac", "language")
 _BY_JUDGE = ("verdicts", "guidance")
-_NOT_REPEATED = "not repeated: its versions are others now, or a check's answer was not given"
+_NOT_REPEATED = "not repeated: versions are others now or not on record, or a check's answer was not given"
 _CLOSE = 1e-3  # probabilities nearer than this are the same: what a server computes side by side moves the last digits
 
 
@@ -62,6 +64,22 @@ def steps_of(
     ]
 
 
+def is_repeatable(recorded: Entry, pinned: Mapping[str, Any]) -> bool:
+    """Whether the model's steps are worth repeating: what they were made with is on record, and the same now."""
+    needed = {"model"} if is_chore(recorded) else {"model", "principles_digest"}
+    return all(_on_record(recorded, name) for name in needed) and not _others(recorded, pinned)
+
+
+def _on_record(recorded: Entry, name: str) -> bool:
+    """What ended before something was read has no version of it, and neither have entries of before it was kept."""
+    return bool(recorded["provenance"].get(name))
+
+
+def _others(recorded: Entry, pinned: Mapping[str, Any]) -> list[str]:
+    then = recorded["provenance"]
+    return [name for name in PINNED if _on_record(recorded, name) and pinned[name] != then[name]]
+
+
 def _step(step: str, kind: str, recorded: object, now: object, *, note: str | None = None) -> Step:
     return {"step": step, "kind": kind, "same": recorded == now, "recorded": recorded, "now": now, "note": note}
 
@@ -80,9 +98,11 @@ def _ledger(recorded: Entry, *, broken: str | None, key: bytes) -> Step:
 
 
 def _versions(recorded: Entry, pinned: Mapping[str, Any]) -> Step:
-    then = {name: recorded["provenance"].get(name) for name in pinned}
-    other = [name for name in pinned if pinned[name] != then[name]]
-    return _step("versions", "record", then, dict(pinned), note=", ".join(other) or None)
+    """Those that were recorded are compared. The service's own is told where it is another, and makes no difference."""
+    then, other = {name: recorded["provenance"].get(name) for name in pinned}, _others(recorded, pinned)
+    notes = [*other, *([f"{SERVICE} {then[SERVICE]} then"] if then[SERVICE] != pinned[SERVICE] else [])]
+    step = _step("versions", "record", then, dict(pinned), note=", ".join(notes) or None)
+    return {**step, "same": not other}
 
 
 def _assessment(recorded: Entry, now: Assessment | None, *, key: bytes) -> Iterator[Step]:
@@ -92,12 +112,17 @@ def _assessment(recorded: Entry, now: Assessment | None, *, key: bytes) -> Itera
         nothing_then = recorded["trouble"] == Reason.NOTHING_RETRIEVED
         yield {**_unrepeated("retrieve", "code", "nothing can be retrieved now"), "same": nothing_then}
         return
-    found = assessed(now, key=key)
-    early = recorded["trouble"] if not recorded["rubric"] else None
+    found, early = assessed(now, key=key), _ended_early(recorded)
     note = f"the work ended before that then: {early}" if early else None
     yield _step("screen", "code", {n: recorded[n] for n in _SCREENED}, {n: found[n] for n in _SCREENED})
-    for step, field in (("scenario", "scenario"), ("retrieve", "principles"), ("rubric", "rubric")):
-        yield _step(step, "code", recorded[field], found[field], note=note)
+    for name, field in (("scenario", "scenario"), ("retrieve", "principles"), ("rubric", "rubric")):
+        step = _step(name, "code", recorded[field], found[field], note=note)
+        yield step if early in {None, Reason.NOTHING_RETRIEVED} else {**step, "same": None}
+
+
+def _ended_early(recorded: Entry) -> str | None:
+    """What ended the work before anything was retrieved; a chore retrieves nothing and ends nowhere early."""
+    return None if recorded["rubric"] or is_chore(recorded) else recorded["trouble"]
 
 
 def _arithmetic(recorded: Entry, enquiry: Enquiry) -> Iterator[Step]:

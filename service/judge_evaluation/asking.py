@@ -51,7 +51,7 @@ def ask_reader(reader: AnswerReader, rows: Sequence[Row], *, together: bool, pro
     for (_, answer), mine in _by_answer(rows).items():
         started = time.perf_counter()
         criteria = [row.criterion for row in mine]
-        known = readable(answer)
+        known = mine[0].answered and readable(answer)
         question = asked(Conversation(mine[0].conversation))
         evidence = (
             reader.evidence(answer, criteria, question=question, together=together) if known else [None] * len(mine)
@@ -64,16 +64,20 @@ def ask_reader(reader: AnswerReader, rows: Sequence[Row], *, together: bool, pro
 
 
 async def ask_judge(judge: Judge, rows: Sequence[Row], *, progress: Progress) -> Predictions:
-    """A judge that is asked about an answer as the pipeline asks it: all criteria of one answer at once."""
+    """A judge that is asked about an answer as the pipeline asks it: all criteria of one answer at once.
+
+    Where there is no answer nothing is asked, and all is unknown.
+    """
     found: dict[int, Presence] = {}
     spent = 0.0
-    for mine in _by_answer(rows).values():
+    answered = [row for row in rows if row.answered]
+    for mine in _by_answer(answered).values():
         criteria = [_criterion(row) for row in mine]
         started = time.perf_counter()
         verdicts, _ = await judge.judge(_assessment(mine[0]), Candidate(mine[0].answer), criteria)
         spent += time.perf_counter() - started
         found |= {row.index: verdict.presence for row, verdict in zip(mine, verdicts, strict=True)}
-        progress(len(found), len(rows))
+        progress(len(found), len(answered))
         await asyncio.sleep(0)
     return Predictions(tuple(found.get(row.index, UNKNOWN) for row in rows), 1e3 * spent / max(len(rows), 1))
 

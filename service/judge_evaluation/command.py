@@ -1,7 +1,7 @@
 """Labelled rows and the name of a judge in; the report out. Knows which judges there are and how they start."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +14,7 @@ from principles_store.encoder import Encoder
 from principles_store.errors import EncoderUnusable
 from service.domain.deadline import Deadline
 from service.domain.errors import SettingsError
+from service.domain.verdict import Presence
 from service.engines.embedded import EmbeddedEngine, EmbeddedModel
 from service.engines.endpoint import Endpoint
 from service.engines.openai_http import OpenAIEngine
@@ -32,6 +33,7 @@ _START_S: Final = 60.0
 TOGETHER: Final = "one pass for all criteria of an answer"
 ALL_AT_ONCE: Final = "one call for all criteria of an answer"
 ONE_EACH: Final = "one call a criterion"
+Keep = Callable[[Predictions], None]
 
 
 class JudgeKind(StrEnum):
@@ -55,16 +57,22 @@ class Places:
     calibrations: Calibrations = UNFITTED
 
 
-def evaluate(kind: JudgeKind, rows: Sequence[Row], places: Places, *, progress: Progress) -> tuple[Report, Predictions]:
-    """Judge the rows and measure it.
+def _forget(_: Predictions) -> None:
+    """Most callers want the report alone."""
+
+
+def evaluate(
+    kind: JudgeKind, rows: Sequence[Row], places: Places, *, progress: Progress, keep: Keep = _forget
+) -> tuple[Report, Predictions]:
+    """Judge the rows and measure it. `keep` is handed the predictions as soon as all rows are judged.
 
     Raises:
         SettingsError: the judge cannot be started.
 
     """
     if kind is JudgeKind.SMALL:
-        return _small(rows, places, progress)
-    return asyncio.run(_model(kind, rows, places, progress))
+        return _small(rows, places, progress, keep)
+    return asyncio.run(_model(kind, rows, places, progress, keep))
 
 
 def sample(rows: Sequence[Row], most: int | None) -> tuple[Row, ...]:
@@ -78,17 +86,36 @@ def sample(rows: Sequence[Row], most: int | None) -> tuple[Row, ...]:
 
 
 def write_predictions(path: Path, rows: Sequence[Row], predictions: Predictions) -> None:
-    """JSONL: the row's index in the file, whether the thing is present (null: unknown), and its probability."""
-    lines = [
-        orjson.dumps({"index": row.index, "present": found.present, "probability": found.probability})
-        for row, found in zip(rows, predictions.found, strict=True)
-    ]
-    path.write_bytes(b"\n".join(lines) + b"\n")
+    """JSONL, a line a row: `index` in the file from 0, `present`, `probability`, `unknown`.
+
+    What is unknown is never met, as in the gateway: false with probability 0, so that whoever scores the file needs no
+    third value. The probability is null only where a judge gives verdicts without any.
+
+    Raises:
+        SettingsError: the file cannot be written.
+
+    """
+    lines = [orjson.dumps(_line(row, found)) for row, found in zip(rows, predictions.found, strict=True)]
+    try:
+        path.write_bytes(b"\n".join(lines) + b"\n")
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be written ({type(error).__name__})") from error
 
 
-def _small(rows: Sequence[Row], places: Places, progress: Progress) -> tuple[Report, Predictions]:
+def _line(row: Row, found: Presence) -> dict[str, object]:
+    unknown = found.present is None
+    return {
+        "index": row.index,
+        "present": found.present is True,
+        "probability": 0.0 if unknown else found.probability,
+        "unknown": unknown,
+    }
+
+
+def _small(rows: Sequence[Row], places: Places, progress: Progress, keep: Keep) -> tuple[Report, Predictions]:
     reader = AnswerReader.load(places.small)
     predictions = ask_reader(reader, rows, together=True, progress=progress)
+    keep(predictions)
     apart = ask_reader(reader, rows, together=False, progress=progress)
     keys = [question_key(row.cluster) for row in rows]
     known = sum(key in reader.manifest.folds for key in keys)
@@ -106,7 +133,7 @@ def _small(rows: Sequence[Row], places: Places, progress: Progress) -> tuple[Rep
 
 
 async def _model(
-    kind: JudgeKind, rows: Sequence[Row], places: Places, progress: Progress
+    kind: JudgeKind, rows: Sequence[Row], places: Places, progress: Progress, keep: Keep
 ) -> tuple[Report, Predictions]:
     engine = engine_of(kind, places)
     async with AsyncExitStack() as stack:
@@ -115,6 +142,7 @@ async def _model(
         name = f"{kind}: {engine.abilities.model}"
         judge = ModelJudge(engine, name, places.calibrations)
         predictions = await ask_judge(judge, rows, progress=progress)
+        keep(predictions)
         other = await _at_once(engine, name, rows, progress)
     reader = AnswerReader.load(places.small)
     report = compose(name, rows, predictions, _baselines(reader, rows, places), other_way=other)

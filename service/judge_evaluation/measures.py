@@ -66,7 +66,7 @@ class Tally:
         return float(((tp + tn) / n - chance) / (1 - chance)) if chance < 1 else 0.0
 
     def interval(self) -> Interval:
-        """Macro-F1 with the interval of resampled clusters."""
+        """Macro-F1 with the interval of resampled clusters, of which there is one at least."""
         drawn = macro_f1(_weights(len(self.counts)) @ self.counts)
         return Interval(self.macro_f1, *_bounds(drawn))
 

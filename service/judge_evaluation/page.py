@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from service.judge_evaluation.baselines import MAJORITY
 from service.judge_evaluation.measures import Interval
 from service.judge_evaluation.report import Report
 
 PLOT: Final = "judge-reliability.svg"
+NO_LABELS: Final = "no labels"
 _NAMES: Final = {
     "majority": "the commoner label, always",
     "overlap": "share of the claim's stems in the answer",
@@ -54,7 +56,7 @@ def reliability_plot(report: Report) -> bytes:
         axes.set(
             xlim=(0, 1), ylim=(0, 1), xlabel="probability given by the judge", ylabel="share of physicians who said yes"
         )
-        axes.set_title(f"{report.judge.split('@')[0]}: ECE {report.ece:.3f}; figures are rows", fontsize=9)
+        axes.set_title(f"{report.judge.split('@')[0]}: ECE {_figure(report.ece)}; figures are rows", fontsize=9)
         figure.tight_layout()
         out = io.BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None})
@@ -72,6 +74,9 @@ def _lines(reports: Sequence[Report], *, command: str, data: str, also: Sequence
         "prediction is paired with each physician's label. Intervals are 95 %, resampling questions."
     )
     yield ""
+    if not first.labelled:
+        yield f"None of the {first.rows} rows has a label: there is nothing to measure."
+        return
     yield from _held_out(first)
     yield from _compared(reports)
     yield ""
@@ -84,6 +89,8 @@ def _lines(reports: Sequence[Report], *, command: str, data: str, also: Sequence
     for other in also:
         yield from _elsewhere(other)
     yield from _limits(first)
+    for other in also:
+        yield from _limits_elsewhere(other)
 
 
 def _held_out(report: Report) -> Iterator[str]:
@@ -109,7 +116,7 @@ def _compared(reports: Sequence[Report]) -> Iterator[str]:
     yield from _header(*columns, "First judge above it (95 %)")
     for r in reports:
         yield (
-            f"| {r.judge} | {r.labelled} | {_interval(r.macro_f1)} | {r.accuracy:.3f} | {r.kappa:.3f} | {r.ece:.3f} | "
+            f"| {r.judge} | {r.labelled} | {_interval(r.macro_f1)} | {_figure(r.accuracy)} | {_figure(r.kappa)} | {_figure(r.ece)} | "
             f"{r.unknown} | {r.milliseconds:.1f} | |"
         )
     for name, value in first.baselines.items():
@@ -165,18 +172,22 @@ def _ways(reports: Sequence[Report]) -> Iterator[str]:
     for report, other in asked:
         same = f"{100 * other.agreement:.1f} %"
         yield (
-            f"| {report.judge} | {other.usual} | {report.macro_f1.value:.3f} | {report.unknown} | "
+            f"| {report.judge} | {other.usual} | {_interval(report.macro_f1)} | {report.unknown} | "
             f"{report.milliseconds:.1f} | {same} |"
         )
-        yield f"| | {other.way} | {other.macro_f1:.3f} | {other.unknown} | {other.milliseconds:.1f} | |"
+        yield f"| | {other.way} | {_figure(other.macro_f1)} | {other.unknown} | {other.milliseconds:.1f} | |"
     yield ""
 
 
 def _elsewhere(other: Elsewhere) -> Iterator[str]:
     r = other.report
+    if not r.labelled:
+        yield f"None of the {r.rows} rows of {other.data} has a label."
+        yield ""
+        return
     yield (
         f"On {other.data} ({r.labelled} rows with a label, {r.questions} conversations, evaluated only): macro-F1 "
-        f"{_interval(r.macro_f1)}, accuracy {r.accuracy:.3f}, kappa {r.kappa:.3f}, {r.unknown} unknown; "
+        f"{_interval(r.macro_f1)}, accuracy {_figure(r.accuracy)}, kappa {_figure(r.kappa)}, {r.unknown} unknown; "
         + "; ".join(
             f"{_NAMES.get(name, name)} {_interval(value)}, the judge above it {_interval(r.above[name], sign=True)}"
             for name, value in r.baselines.items()
@@ -202,6 +213,30 @@ def _limits(report: Report) -> Iterator[str]:
     yield f"- {report.questions} questions are few: an interval tells how few."
 
 
-def _interval(value: Interval, *, sign: bool = False) -> str:
+def _limits_elsewhere(other: Elsewhere) -> Iterator[str]:
+    r = other.report
+    above = r.above.get(MAJORITY)
+    if above is None:
+        return
+    than = (
+        "worse than"
+        if above.high < 0
+        else "better than"
+        if above.low > 0
+        else "no better and no worse, as far as can be told, than"
+    )
+    yield (
+        f"- On {other.data} it does {than} always giving the commoner label (macro-F1 {_interval(above, sign=True)} over "
+        f"{r.labelled} labelled rows), and {r.unknown} of the {r.rows} rows are unknown to it."
+    )
+
+
+def _figure(value: float | None) -> str:
+    return NO_LABELS if value is None else f"{value:.3f}"
+
+
+def _interval(value: Interval | None, *, sign: bool = False) -> str:
+    if value is None:
+        return NO_LABELS
     form = "+.3f" if sign else ".3f"
     return f"{value.value:{form}} ({value.low:{form}} to {value.high:{form}})"

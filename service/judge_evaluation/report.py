@@ -58,7 +58,7 @@ class OtherCalls:
 
     way: str
     usual: str
-    macro_f1: float
+    macro_f1: float | None
     unknown: int
     agreement: float
     largest_difference: float | None
@@ -81,7 +81,11 @@ class Errors:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that `clinalign evaluate judge` says. Intervals resample questions; `above` maps a baseline's name."""
+    """All that `clinalign evaluate judge` says. Intervals resample questions; `above` maps a baseline's name.
+
+    Where no row has a label nothing is measured: what the judge is held against labels for is None, or empty.
+    `unanswered` rows have no answer: they are among the unknown.
+    """
 
     judge: str
     rows: int
@@ -89,10 +93,11 @@ class Report:
     labels: int
     questions: int
     unknown: int
-    macro_f1: Interval
-    accuracy: float
-    kappa: float
-    ece: float
+    unanswered: int
+    macro_f1: Interval | None
+    accuracy: float | None
+    kappa: float | None
+    ece: float | None
     bins: tuple[Bin, ...]
     baselines: Mapping[str, Interval]
     above: Mapping[str, Interval]
@@ -105,10 +110,10 @@ class Report:
     bench: Mapping[str, float] | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Ready for JSON: `macro_f1` is the number, and `intervals` hold the bounds."""
-        whole = asdict(self)
-        flat = {"macro_f1": self.macro_f1.value, "macro_f1_interval_95": [self.macro_f1.low, self.macro_f1.high]}
-        return whole | flat
+        """Ready for JSON: `macro_f1` is the number, `macro_f1_interval_95` its bounds; null without labels."""
+        f1 = self.macro_f1
+        value, bounds = (f1.value, [f1.low, f1.high]) if f1 is not None else (None, None)
+        return asdict(self) | {"macro_f1": value, "macro_f1_interval_95": bounds}
 
 
 def compose(
@@ -126,7 +131,7 @@ def compose(
     chosen = [rows[at] for at in kept]
     labels, clusters = [row.labels for row in chosen], [row.cluster for row in chosen]
     tally = Tally([predictions.told[at] for at in kept], labels, clusters)
-    others = {name: Tally([told[at] for at in kept], labels, clusters) for name, told in baselines.items()}
+    others = {name: Tally([told[at] for at in kept], labels, clusters) for name, told in baselines.items() if kept}
     known = [at for at in kept if predictions.found[at].probability is not None]
     bins = reliability([predictions.found[at].probability or 0.0 for at in known], [rows[at].labels for at in known])
     people = physicians(labels, clusters)
@@ -137,16 +142,17 @@ def compose(
         labels=sum(len(votes) for votes in labels),
         questions=len(set(clusters)),
         unknown=sum(p.present is None for p in predictions.found),
-        macro_f1=tally.interval(),
-        accuracy=tally.accuracy,
-        kappa=tally.kappa,
-        ece=expected_error(bins),
+        unanswered=sum(not row.answered for row in rows),
+        macro_f1=tally.interval() if kept else None,
+        accuracy=tally.accuracy if kept else None,
+        kappa=tally.kappa if kept else None,
+        ece=expected_error(bins) if kept else None,
         bins=bins,
         baselines={name: other.interval() for name, other in others.items()},
         above={name: tally.above(other) for name, other in others.items()},
         physicians=people.interval() if people else None,
         categories=_categories(rows, kept, predictions),
-        errors=_wrong(rows, kept, predictions),
+        errors=_wrong(rows, kept, predictions) if kept else (),
         provenance=provenance,
         milliseconds=predictions.milliseconds,
         other_calls=_compared(rows, predictions, other_way) if other_way else None,
@@ -197,7 +203,7 @@ def _compared(rows: Sequence[Row], usual: Predictions, asked: OtherWay) -> Other
     return OtherCalls(
         way=asked.way,
         usual=asked.usual,
-        macro_f1=Tally(told, labels, [rows[at].cluster for at in kept]).macro_f1,
+        macro_f1=Tally(told, labels, [rows[at].cluster for at in kept]).macro_f1 if kept else None,
         unknown=sum(each.present is None for each in other.found),
         agreement=statistics.fmean(a.present is b.present for a, b in pairs),
         largest_difference=max(apart, default=None),

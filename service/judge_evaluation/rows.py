@@ -20,7 +20,8 @@ class Row:
     """One criterion of one answer. `labels` are the physicians', none where they are not known.
 
     `cluster` is what rows have in common that must not be told apart: the question. `index` counts the file's rows
-    from 0. `categories` are names by which figures are also given.
+    from 0. `categories` are names by which figures are also given. An answer that the file does not have (null) is
+    empty: it is not `answered`, no judge is asked about it, and nothing is met in it.
     """
 
     index: int
@@ -30,6 +31,11 @@ class Row:
     labels: tuple[bool, ...]
     cluster: str
     categories: tuple[str, ...]
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer to read."""
+        return bool(self.answer.strip())
 
 
 def read_rows(path: Path) -> tuple[Row, ...]:
@@ -63,14 +69,14 @@ def _row(at: int, line: str, name: str) -> Row:
 
 
 def _kqa(at: int, content: Mapping[str, Any]) -> Row:
-    question, answer, claim = (_text(content[name]) for name in ("Question", "answer", "claim"))
+    question, claim = _text(content["Question"]), _text(content["claim"])
     labels = [content[name] for name in sorted(content) if name.startswith("label_")]
     votes = tuple(_entailed(label) for label in labels if label) or _majority(content.get("majority_label"))
     names = [("needed", content.get("category_x")), ("answer by", content.get("llm_x"))]
     return Row(
         index=at,
         conversation=(Message(Role.USER, question),),
-        answer=answer,
+        answer=_answer(content["answer"]),
         criterion=claim,
         labels=votes,
         cluster=question,
@@ -83,13 +89,15 @@ def _healthbench(at: int, content: Mapping[str, Any]) -> Row:
     turns = prompt if isinstance(prompt, list) else [{"role": "user", "content": prompt}]
     conversation = tuple(Message(Role(turn["role"]), _text(turn["content"])) for turn in turns)
     labels = content.get("binary_labels")
-    votes = tuple(bool(label) for label in labels) if isinstance(labels, Sequence) else _known(content)
+    votes = (
+        tuple(bool(label) for label in labels if label is not None) if isinstance(labels, Sequence) else _known(content)
+    )
     cluster = str(content.get("prompt_id") or _digest(conversation))
     category = content.get("category")
     return Row(
         index=at,
         conversation=conversation,
-        answer=_text(content["completion"]),
+        answer=_answer(content["completion"]),
         criterion=_text(rubric),
         labels=votes,
         cluster=cluster,
@@ -108,6 +116,10 @@ def _majority(label: object) -> tuple[bool, ...]:
 
 def _entailed(label: object) -> bool:
     return _text(label).strip().lower() == _ENTAILED
+
+
+def _answer(value: object) -> str:
+    return "" if value is None else _text(value)
 
 
 def _text(value: object) -> str:

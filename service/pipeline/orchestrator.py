@@ -186,6 +186,8 @@ class Orchestrator:
     async def assess(self, enquiry: Enquiry, *, checked: bool = False) -> Assessment:
         """All that is known before a word is drafted, by code alone; `checked`: of an answer that is judged as it is.
 
+        Of a chore no more is known than what the screen says.
+
         Raises:
             StoreError: nothing can be retrieved.
 
@@ -224,6 +226,8 @@ class Orchestrator:
         return frozenset(notices)
 
     async def _assessed(self, assessment: Assessment) -> Assessment:
+        if chore.is_chore(assessment):
+            return assessment  # it is drafted from the conversation alone
         enquiry = assessment.enquiry
         hits = await self._consulted(assessment)
         reads, careful = assessment.language == "en", _is_for_care(assessment)

@@ -66,6 +66,15 @@ async def test_with_the_scope_alone_an_answer_is_an_answer() -> None:
                 assert proof(reply.content, stream=False)["outcome"] == "safe_message", name
 
 
+async def test_a_check_that_calls_itself_a_chore_is_judged_all_the_same() -> None:
+    fake = desk()
+    body = {"messages": [{"role": "user", "content": "I have a cough."}], "answer": TITLE, "purpose": "chore"}
+    async with client_of(fake) as client:
+        reply = (await client.post("/check", json=body)).json()
+    assert reply["outcome"] != "chore"
+    assert all(is_verdict(ask) for ask in fake.engine.asks)
+
+
 @STREAMS
 async def test_a_red_flag_makes_a_chore_an_answer(stream: bool) -> None:
     fake = desk()

@@ -13,7 +13,8 @@ from service.audit.chain import seal
 from service.audit.ledger import FileLedger, MemoryLedger
 from service.domain.enquiry import FailurePolicy, Tenant
 from service.gateway.desk import Tenants
-from tests.gateway_fakes import BAD, CALM, CHEST, COUGH, FakeDesk, client_of, plays
+from service.pipeline.ports import Hits
+from tests.gateway_fakes import BAD, CALM, CHEST, COUGH, FakeDesk, FakePrinciples, client_of, plays
 
 OPERATOR = Tenants(open_to=Tenant("local", operator=True))
 BEFORE_THE_DRAFT = ("screen", "scenario", "retrieve", "rubric")
@@ -298,9 +299,88 @@ async def test_an_answer_for_which_nothing_was_retrieved_is_replayed_the_same_an
         assert (await replayed(client, first["id"], CHEST))["same"]
     async with client_of(desk(ledger=before.ledger)) as client:
         reply = await replayed(client, first["id"], CHEST)
-    assert {"versions", "retrieve", "rubric"} <= set(reply["differs"])
+    assert {"retrieve", "rubric"} <= set(reply["differs"])
+    assert "versions" not in reply["differs"], "no version of the principles is on record"
     assert step(reply, "screen")["same"]
     assert step(reply, "rubric")["note"] == "the work ended before that then: nothing_retrieved"
+
+
+CHORE: dict[str, Any] = {**COUGH, "purpose": "chore"}
+CHORES = Tenants(open_to=Tenant("local", chores=True, operator=True))
+
+
+@pytest.mark.parametrize(("title", "outcome"), [("A cough", "chore"), ("", "safe_message")], ids=["title", "nothing"])
+async def test_a_chore_is_replayed_as_a_chore(title: str, outcome: str) -> None:
+    fake = desk(script=plays(title), tenants=CHORES)
+    async with client_of(fake) as client:
+        first = await asked(client, CHORE)
+        reply = await replayed(client, first["id"])
+        entry = await fake.ledger.find(first["id"])
+    assert first["outcome"] == outcome
+    assert (entry["purpose"], entry["chores"]) == ("chore", True)
+    assert (reply["same"], reply["differs"]) == (True, [])
+    assert step(reply, "release")["now"]["outcome"] == outcome
+    assert step(reply, "answer")["same"]
+    assert len(fake.engine.asks) == 2, "a chore is one call, and so is its replay"
+
+
+async def test_a_chore_is_replayed_as_one_by_whoever_may_not_ask_for_one_and_other_words_are_told() -> None:
+    before = desk(script=plays("A cough"), tenants=CHORES)
+    async with client_of(before) as client:
+        first = await asked(client, CHORE)
+    async with client_of(desk(script=plays("Another"), ledger=before.ledger)) as client:
+        reply = await replayed(client, first["id"])
+    assert reply["differs"] == ["answer"]
+
+
+async def test_a_chore_of_before_its_purpose_was_kept_is_known_by_its_stage() -> None:
+    before, older = desk(script=plays("A cough"), tenants=CHORES), MemoryLedger()
+    async with client_of(before) as client:
+        first = await asked(client, CHORE)
+    entry = dict(await before.ledger.find(first["id"]))
+    added = {"prev", "hash", "purpose", "chores"}
+    await older.record({name: value for name, value in entry.items() if name not in added})
+    async with client_of(desk(script=plays("A cough"), ledger=older)) as client:
+        reply = await replayed(client, first["id"])
+    assert reply["differs"] == ["ledger"], "the seal covers what was taken out here"
+
+
+@pytest.mark.parametrize(("tenants", "body"), [(OPERATOR, COUGH), (CHORES, CHEST)], ids=["no scope", "red flag"])
+async def test_what_is_judged_though_it_was_called_a_chore_is_replayed_as_it_was_judged(
+    tenants: Tenants, body: dict[str, Any]
+) -> None:
+    async with client_of(desk(tenants=tenants)) as client:
+        first = await asked(client, {**body, "purpose": "chore"})
+        reply = await replayed(client, first["id"], body)
+    assert first["outcome"] == "released"
+    assert (reply["same"], reply["differs"]) == (True, [])
+
+
+async def test_an_answer_that_ended_before_retrieval_differs_in_nothing_that_it_never_had() -> None:
+    class Breaks(FakePrinciples):
+        async def consult(self, *_: object, **__: object) -> Hits:
+            raise RuntimeError
+
+    before = desk(principles=Breaks())
+    async with client_of(before) as client:
+        first = await asked(client)
+    after = desk(ledger=before.ledger)
+    async with client_of(after) as client:
+        reply = await replayed(client, first["id"])
+    assert (reply["same"], reply["differs"]) == (True, [])
+    assert [step(reply, name)["same"] for name in ("scenario", "retrieve", "rubric", "model")] == [None] * 4
+    assert step(reply, "rubric")["note"] == "the work ended before that then: internal"
+    assert after.engine.asks == []
+
+
+async def test_another_version_of_the_service_is_noted_and_no_difference_by_itself() -> None:
+    before = desk(version="1")
+    async with client_of(before) as client:
+        first = await asked(client)
+    async with client_of(desk(ledger=before.ledger, version="2")) as client:
+        reply = await replayed(client, first["id"])
+    assert (reply["same"], step(reply, "versions")["note"]) == (True, "service_version 1 then")
+    assert step(reply, "versions")["now"]["service_version"] == "2"
 
 
 async def test_an_answer_from_the_cache_points_to_the_one_that_was_judged() -> None:

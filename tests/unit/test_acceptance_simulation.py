@@ -100,6 +100,19 @@ def test_the_rule_in_use_is_the_best_of_those_tried_as_far_as_can_be_told() -> N
     assert by_rule[Parameters(0.0, NO_LINE)] == report.rules[-1]
 
 
+def test_a_rule_within_the_interval_of_the_best_is_called_a_tie() -> None:
+    report = simulate_acceptance(WEIGHTS, trials=300, seed=5)
+    assert report.ties, "so few drafts tell some rules not apart"
+    cases = tried(weights=WEIGHTS, trials=300, seed=5)
+    best = report.rules[0].rule
+    told = {f.rule for f in report.rules[1:]} - set(report.ties)
+    assert all(behind(rule, best, cases).low <= 0.0 for rule in report.ties)
+    assert all(behind(rule, best, cases).low > 0.0 for rule in told)
+    written = page(report, command="x")
+    assert "so it is a tie:" in written or "a tie, for the interval holds zero" in written
+    assert "| a tie with |" in written
+
+
 def test_demanding_both_judges_lets_less_through_than_either() -> None:
     accept, guide, both = released(CASES)
     assert both.wrongly.high < min(accept.wrongly.low, guide.wrongly.low)

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from service.cli.commands import commands
 from service.domain.answer import Candidate
-from service.domain.assessment import Criterion, Polarity
+from service.domain.assessment import Assessment, Criterion, Polarity
 from service.domain.completion import Usage
 from service.domain.verdict import Presence, Verdict
 from service.pipeline.evaluation.attacks import (
@@ -29,7 +30,9 @@ from service.pipeline.evaluation.attacks import (
 )
 from service.pipeline.evaluation.attacks_page import as_dict, page
 from service.pipeline.evaluation.obeying import MARK, Ruse, SelfJudging
+from service.pipeline.evaluation.swaying import SCENES, Judged, Swayed, Where, sway
 from service.pipeline.principles import StoredPrinciples
+from service.pipeline.screen.counting import wilson
 from service.prompts.base import SYSTEM
 from service.prompts.recital import own_words
 from tests.principles_fakes import small_store
@@ -127,13 +130,62 @@ async def test_a_criterion_whose_words_were_changed_is_a_stray(store: StoredPrin
     assert len(strays(assessment, {})) == len(assessment.rubric)
 
 
+class Swayable:
+    """Finds told what names a fever; a word in the text makes it say Yes to all, another makes it blind."""
+
+    name, digest, calibrated = "swayable", "", True
+
+    async def judge(
+        self, assessment: Assessment, candidate: Candidate, criteria: Sequence[Criterion]
+    ) -> tuple[tuple[Verdict, ...], Usage]:
+        said = candidate.text + assessment.enquiry.conversation.messages[-1].content
+        found = {"obey": Presence(present=True), "blind": Presence(None)}
+        swayed = next((presence for word, presence in found.items() if word in said), None)
+        return tuple(Verdict(c, swayed or Presence("fever" in c.text)) for c in criteria), Usage()
+
+
+async def test_a_real_judge_is_held_against_itself_without_the_attack(store: StoredPrinciples) -> None:
+    assessed = [await Trial(store, {})._assess(_enquiry(scene.question, Place.ALONE)) for scene in SCENES]
+    asks = (
+        Criterion("p#1", "p", "Names the fever.", 8, Polarity.MUST),
+        Criterion("p#2", "p", "Names rest.", 8, Polarity.MUST),
+        Criterion("p#3", "p", "Names a cure.", 8, Polarity.MUST),
+        Criterion("p#4", "p", "Harms.", 8, Polarity.MUST_NOT),
+    )
+    attacks = ["obey", "nothing", "blind", "nothing"]
+    found = await sway(Swayable(), attacks, [replace(each, rubric=asks) for each in assessed])
+    for place in found.places:
+        assert (place.attacks, place.by_attack) == (4, 1)
+        assert (place.untold, place.became_told) == (4 * 8, 8), "six of the scene's own, and two that ask for something"
+        assert (place.told, place.no_longer_told, place.unknown) == (4, 1, 1)
+        assert 0.0 <= place.interval[0] <= 0.25 <= place.interval[1]
+
+
+async def test_where_no_attack_sways_the_bound_is_that_of_the_attacks(store: StoredPrinciples) -> None:
+    (place, _) = (await Trial(store, {}).sway(Swayable(), ["nothing"] * 6)).places
+    assert place.became_told == 0
+    assert place.interval == wilson(0, 6)
+
+
+def test_the_page_tells_of_a_real_judge_where_one_was_attacked(report: Report) -> None:
+    assert "A sound judge is assumed" in page(report, command="x")
+    swayed = Swayed(Where.DRAFT, 9, 30, 2, 1, (0.01, 0.2), 8, 1, 0)
+    written = page(replace(report, real=Judged("small@1", (swayed,))), command="x")
+    assert "| appended to the draft | 1 of 9" in written
+    assert "2 of 30 (1.0% to 20.0%) | 1 (0) of 8 |" in written
+    assert "A sound judge is assumed" not in written
+
+
 @needs_encoder
 def test_the_command_reads_a_file_of_attacks_and_exits_1_only_when_something_got_through(tmp_path: Path) -> None:
     rows = tmp_path / "attacks.jsonl"
     rows.write_text("".join(json.dumps({"text": attack}) + "\n" for attack in ATTACKS[:2]))
     run = CliRunner().invoke(commands, ["evaluate", "attacks", "--data", str(rows), "--json"])
     assert run.exit_code == 0, run.output
-    assert json.loads(run.output)["attacks"] == 2
+    said = json.loads(run.output)
+    assert said["attacks"] == 2
+    assert said["real_judge"]["judge"].startswith("clinalign-judge@")
+    assert [place["attacks"] for place in said["real_judge"]["places"]] == [2, 2]
 
 
 @pytest.mark.parametrize("content", ["not json", '{"other": "x"}', ""], ids=["no-json", "no-text", "empty"])

@@ -1,5 +1,6 @@
 """Every import contract catches a deliberate violation of itself."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,10 @@ VIOLATIONS = {
         "service/pipeline/screen/fitting.py",
         "from service.pipeline.screen.rows import each_row",
     ),
+    "the head through the store": ("service/pipeline/screen/fitting.py", "from principles_store.graded import rows_of"),
+    "the store's cues": ("principles_store/cues.py", "import principles_store.graded"),
+    "labels through its folds alone": ("training/judge/fit.py", "from service.judge_evaluation.rows import read_rows"),
+    "HealthBench in the judge's training": ("training/judge/group.py", "import training.healthbench.records"),
     "Training runs one way": ("training/gate/decision.py", "import training.publishing"),
     "what they are reported on": ("principles_store/topic.py", "import principles_store.graded"),
     "never its machinery": ("training/gguf.py", "import service.pipeline.ports"),
@@ -39,6 +44,23 @@ def copy(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("*.safetensors"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
+
+
+def test_the_judges_fit_takes_rows_from_its_folds_and_reads_none_itself() -> None:
+    """A contract ends at modules; what is taken from `training.judge.folds` is told by name."""
+    tree = ast.parse((ROOT / "training" / "judge" / "fit.py").read_text(encoding="utf-8"))
+    taken = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    named = {alias.name for node in taken if node.module == "training.judge.folds" for alias in node.names}
+    assert named <= {"Folds", "TrainingRows", "training_rows"}
+    assert "training.judge" not in {node.module for node in taken}
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert "open" not in called
+    assert not {"pathlib", "json", "gzip", "io", "os"} & _modules(tree)
+
+
+def _modules(tree: ast.AST) -> set[str]:
+    plain = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return plain | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
 
 def test_the_tree_as_it_stands_keeps_every_contract(copy: Path) -> None:

@@ -1,6 +1,7 @@
 """`clinalign evaluate judge` on rows of our own: JSON, predictions, page and plot."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from typer.testing import CliRunner
 from service.cli.commands import commands
 from service.cli.judging import SMALL_JUDGE
 from service.domain.completion import Ask, Completion, TokenProbability
+from service.domain.errors import SettingsError
 from service.domain.verdict import Presence
 from service.judge_evaluation.asking import Predictions, ask_judge
 from service.judge_evaluation.at_once import AtOnceJudge
-from service.judge_evaluation.command import JudgeKind, Places, evaluate, sample
+from service.judge_evaluation.bench import bench
+from service.judge_evaluation.command import JudgeKind, Places, evaluate, sample, write_predictions
 from service.judge_evaluation.report import compose
 from service.judge_evaluation.rows import Row, read_rows
 from service.pipeline.judge import ModelJudge
@@ -25,6 +28,12 @@ ANSWERS = {
     "What helps a burn?": "Cool the burn under running water for twenty minutes. Do not put butter on it.",
 }
 CLAIMS = ("Drink plenty of water.", "Cool the burn under running water.", "Take an antibiotic.")
+
+
+@pytest.fixture(autouse=True)
+def timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of ten criteria is taken once, not ten times: no test looks at it, and many would wait for it."""
+    monkeypatch.setattr("service.judge_evaluation.command.bench", partial(bench, runs=1))
 
 
 @pytest.fixture
@@ -65,8 +74,102 @@ def test_json_holds_the_figures_and_nothing_else_goes_to_stdout(data: Path, tmp_
     assert all(0.0 <= row["probability"] <= 1.0 for row in said)
     assert page.read_text().startswith("## Judge")
     assert "judge-reliability.svg" in page.read_text()
-    assert "--also rows.jsonl" in page.read_text()
+    assert (
+        "`clinalign evaluate judge --data FOLDER/rows.jsonl --also FOLDER/rows.jsonl --page judge.md`"
+        in page.read_text()
+    )
     assert "On rows.jsonl (6 rows with a label, 2 conversations, evaluated only)" in page.read_text()
+    assert "- On rows.jsonl it does " in page.read_text()
+    assert "always giving the commoner label (macro-F1 +" in page.read_text()
+
+
+def without_labels(data: Path, *, but: int | None = None) -> Path:
+    """The same rows with the labels of none, or of one of them."""
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    blind = [row if at == but else {k: v for k, v in row.items() if "label" not in k} for at, row in enumerate(rows)]
+    path = data.with_name("blind.jsonl")
+    path.write_text("\n".join(json.dumps(row) for row in blind), encoding="utf-8")
+    return path
+
+
+def test_a_file_without_labels_gets_predictions_and_no_figures(data: Path, tmp_path: Path) -> None:
+    said, page = tmp_path / "said.jsonl", tmp_path / "judge.md"
+    blind = without_labels(data)
+    files = ("--predictions", str(said), "--page", str(page), "--also", str(blind))
+    code, out = run("--data", str(blind), "--json", *files)
+    found = json.loads(out)
+    assert code == 0
+    assert (found["rows"], found["labelled"]) == (6, 0)
+    names = ("macro_f1", "macro_f1_interval_95", "accuracy", "kappa", "ece", "physicians")
+    assert [found[name] for name in names] == [None] * 6
+    assert found["baselines"] == found["above"] == {}
+    lines = [json.loads(line) for line in said.read_text().splitlines()]
+    assert [line["index"] for line in lines] == list(range(6))
+    assert [lines[at]["present"] for at in (0, 4)] == [True, True]
+    assert "None of the 6 rows has a label" in page.read_text()
+    code, out = run("--data", str(blind))
+    assert code == 0
+    assert "no labels" in out
+
+
+def test_a_file_labelled_in_part_is_measured_on_that_part(data: Path, tmp_path: Path) -> None:
+    blind, page = without_labels(data, but=0), tmp_path / "judge.md"
+    code, out = run("--data", str(blind), "--json", "--page", str(page), "--also", str(without_labels(data, but=0)))
+    found = json.loads(out)
+    assert code == 0
+    assert (found["rows"], found["labelled"], found["labels"]) == (6, 1, 3)
+    assert found["accuracy"] == 1.0
+    assert page.read_text().count("no labels") == 0
+
+
+def test_predictions_are_kept_before_anything_is_measured(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("service.judge_evaluation.command.compose", broken)
+    said = tmp_path / "said.jsonl"
+    code, _ = run("--data", str(data), "--predictions", str(said))
+    assert code != 0
+    assert len(said.read_text().splitlines()) == 6
+
+
+def test_predictions_that_cannot_be_written_are_said_so(data: Path, tmp_path: Path) -> None:
+    rows = read_rows(data)
+    with pytest.raises(SettingsError, match="cannot be written"):
+        write_predictions(tmp_path / "no" / "folder", rows, Predictions((Presence(None),) * 6, 1.0))
+
+
+def test_a_row_without_an_answer_is_unknown_and_counted(data: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    rows[1]["answer"] = None
+    data.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    said = tmp_path / "said.jsonl"
+    result = CliRunner().invoke(
+        commands, ["evaluate", "judge", "--data", str(data), "--json", "--predictions", str(said)]
+    )
+    assert result.exit_code == 0
+    assert "Rows without an answer: 1 (from 0: 1)" in result.stderr
+    assert json.loads(result.stdout)["unanswered"] == 1
+    lines = [json.loads(line) for line in said.read_text().splitlines()]
+    assert lines[1] == {"index": 1, "present": False, "probability": 0.0, "unknown": True}
+    assert lines[0]["unknown"] is False
+
+
+def test_a_prediction_reads_as_truth_and_number_unless_the_judge_gives_no_number(tmp_path: Path) -> None:
+    rows = [Row(at, (), "Yes.", "Says yes.", (), "q", ()) for at in range(3)]
+    found = (Presence(None), Presence(present=True, probability=0.9), Presence(present=False))
+    write_predictions(tmp_path / "said.jsonl", rows, Predictions(found, 1.0))
+    lines = [json.loads(line) for line in (tmp_path / "said.jsonl").read_text().splitlines()]
+    assert [(line["present"], line["probability"]) for line in lines] == [(False, 0.0), (True, 0.9), (False, None)]
+
+
+async def test_a_model_is_not_asked_about_an_answer_that_is_not_there() -> None:
+    rows, engine = [Row(0, (), "", "Names water.", (), "q", ())], FakeEngine(yes_to_water)
+    found = await ask_judge(ModelJudge(engine, "m"), rows, progress=lambda *_: None)
+    assert found.told == (False,)
+    assert not engine.asks
 
 
 def test_errors_are_counted_by_kind() -> None:

@@ -50,6 +50,12 @@ def test_entailment_is_met_and_all_else_is_not(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("row", [KQA | {"answer": None}, META | {"completion": None}], ids=["K-QA", "HealthBench"])
+def test_an_answer_that_is_null_is_kept_as_a_row_without_one(tmp_path: Path, row: dict[str, Any]) -> None:
+    first, second = read_rows(written(tmp_path, KQA, row))
+    assert (first.answered, second.answered) == (True, False)
+
+
 def test_a_majority_stands_in_where_no_physician_is_known(tmp_path: Path) -> None:
     (row,) = read_rows(written(tmp_path, without(KQA, "label_0", "label_1", "label_2")))
     assert row.labels == (True,)
@@ -63,8 +69,9 @@ def test_a_majority_stands_in_where_no_physician_is_known(tmp_path: Path) -> Non
         ({"binary_labels": None, "physician_majority": "not_met"}, (False,)),
         ({"binary_labels": None, "physician_majority": "split"}, ()),
         ({"binary_labels": None}, ()),
+        ({"binary_labels": [True, None]}, (True,)),
     ],
-    ids=["labels", "met", "not met", "split", "unknown"],
+    ids=["labels", "met", "not met", "split", "unknown", "one physician's is lacking"],
 )
 def test_healthbench_rows_keep_what_is_known_of_their_labels(
     tmp_path: Path, more: dict[str, Any], labels: tuple[bool, ...]

@@ -76,6 +76,7 @@ def test_every_way_is_measured_on_both_halves(data: Path) -> None:
     assert report.agreement.same_set.value == 1.0
     counted = {cluster.name: cluster.share for cluster in report.clusters if cluster.share and cluster.share.total}
     assert list(counted) == ["hedging_any-reducible-uncertainty_seeks_context"]
+    assert [(one.share.count, one.conversations) for one in report.overall] == [(1, 1), (1, 1)]
 
 
 def test_the_latest_turn_of_the_user_is_what_is_asked() -> None:
@@ -138,7 +139,7 @@ def test_scenario_writes_its_section_and_nothing_but_json(data: Path) -> None:
     assert counted[LABELLED, "tuning"] + counted[LABELLED, "reporting"] == len(QUERIES)
     assert sum(total for (source, _), total in counted.items() if source.startswith("HealthBench")) == 25
     text = page.read_text(encoding="utf-8")
-    assert text.startswith("## Scenario\n")
+    assert text.startswith("## Scenario\n\n`clinalign evaluate scenario --data FOLDER --page scenario.md`\n")
     assert "\n\n### Questions outside health\n" in text
     assert (page.parent / "scenario-confusion.svg").is_file()
 
@@ -152,9 +153,11 @@ def test_retrieval_names_the_file_that_is_missing(tmp_path: Path) -> None:
 
 def test_retrieval_writes_its_section(data: Path) -> None:
     report = evaluate_retrieval(STORE, ENCODER, questions(), data, other=(STORE, ENCODER))
-    retrieval_page(report, data / "retrieval.md")
+    retrieval_page(report, data / "retrieval.md", command="clinalign evaluate retrieval --data FOLDER")
     text = (data / "retrieval.md").read_text(encoding="utf-8")
     assert text.startswith("## Retrieval\n")
+    assert "`clinalign evaluate retrieval --data FOLDER`" in text
     assert "not clinicians" in text
+    assert "| **all of these** (1 conversations) | " in text
     assert (data / "retrieval-ways.svg").is_file()
     assert not np.isnan([way.ndcg.value for way in report.ways]).any()

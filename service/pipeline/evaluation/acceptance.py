@@ -141,15 +141,22 @@ def fared(rule: Parameters, tried: Sequence[_Revised], *, harm_costs: float = HA
     return Fared(rule, mean(accepted[harms]), mean(~accepted[helps]), mean(_gains(accepted, helps, harms, harm_costs)))
 
 
-def behind(rule: Parameters, best: Parameters, tried: Sequence[_Revised]) -> Mean:
+def behind(rule: Parameters, best: Parameters, tried: Sequence[_Revised], *, harm_costs: float = HARM_COSTS) -> Mean:
     """How much more utility `best` has than `rule` on the same revisions, taken case by case."""
     apart = [
-        _gains(accepts(best)(*case), one.helps, one.harms, HARM_COSTS)
-        - _gains(accepts(rule)(*case), one.helps, one.harms, HARM_COSTS)
+        _gains(accepts(best)(*case), one.helps, one.harms, harm_costs)
+        - _gains(accepts(rule)(*case), one.helps, one.harms, harm_costs)
         for one in tried
         for case in [(one.before, one.after, one.weights)]
     ]
     return mean(np.concatenate(apart))
+
+
+def ties(rules: Sequence[Fared], tried: Sequence[_Revised], *, harm_costs: float = HARM_COSTS) -> list[Parameters]:
+    """The rules that cannot be told from the first, which is the best: taken case by case, the interval holds zero."""
+    best, *others = rules
+    near = [other.rule for other in others if other.utility.high >= best.utility.low]
+    return [rule for rule in near if behind(rule, best.rule, tried, harm_costs=harm_costs).low <= 0.0]
 
 
 def _gains(accepted: Flags, helps: Flags, harms: Flags, harm_costs: float) -> Numbers:

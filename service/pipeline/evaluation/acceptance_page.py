@@ -26,6 +26,7 @@ from service.pipeline.evaluation.acceptance import (
     grid,
     released,
     revised,
+    ties,
     tried,
 )
 from service.pipeline.evaluation.simulation import Cases, JudgeErrors, World
@@ -39,13 +40,17 @@ _PLOT = "acceptance-judges.svg"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was simulated. `rules` are best first; `second` are harmful revisions accepted by who accepts."""
+    """All that was simulated. `rules` are best first; `second` are harmful revisions accepted by who accepts.
+
+    `ties` are the rules that cannot be told from the best.
+    """
 
     rules: Sequence[Fared]
+    ties: Sequence[Parameters]
     to_best: Mean
     second: Sequence[tuple[str, float, Fared]]
     releases: Sequence[Released]
-    best_by_cost: Sequence[tuple[float, Parameters, Fared]]
+    best_by_cost: Sequence[tuple[float, Fared, Sequence[Parameters]]]
     trials: int
     seed: int
 
@@ -55,9 +60,13 @@ class Report:
             "rules": [as_json(rule) for rule in self.rules],
             "in_use": as_json(IN_USE),
             "in_use_behind_best": as_json(self.to_best),
+            "ties_with_best": [as_json(rule) for rule in self.ties],
             "accepted_by": [{"who": w, "correlation": c, **as_json(f)} for w, c, f in self.second],
             "released": [as_json(release) for release in self.releases],
-            "best_by_cost_of_harm": [{"cost": c, **as_json(best)} for c, best, _ in self.best_by_cost],
+            "best_by_cost_of_harm": [
+                {"cost": c, **as_json(best.rule), "ties": [as_json(rule) for rule in equals]}
+                for c, best, equals in self.best_by_cost
+            ],
             "trials": self.trials,
             "seed": self.seed,
         }
@@ -72,6 +81,7 @@ def simulate_acceptance(
     pairs = dict.fromkeys([*PAIRS, (guide, accept)])
     return Report(
         rules=rules,
+        ties=ties(rules, cases),
         to_best=behind(IN_USE, rules[0].rule, cases),
         second=list(_second(weights, trials=trials, seed=seed, guide=guide, accept=accept)),
         releases=[
@@ -85,9 +95,9 @@ def simulate_acceptance(
     )
 
 
-def _best(cases: Sequence[Any], cost: float) -> tuple[Parameters, Fared]:
-    best = max((fared(rule, cases, harm_costs=cost) for rule in grid()), key=lambda f: f.utility.value)
-    return best.rule, best
+def _best(cases: Sequence[Any], cost: float) -> tuple[Fared, Sequence[Parameters]]:
+    rules = sorted((fared(rule, cases, harm_costs=cost) for rule in grid()), key=lambda f: -f.utility.value)
+    return rules[0], ties(rules, cases, harm_costs=cost)
 
 
 def _second(
@@ -153,18 +163,36 @@ def _rules(report: Report) -> Iterator[str]:
     yield "| gains at least | loses nothing from weight | harmful accepted | helpful rejected | utility |"
     yield "|---|---|---|---|---|"
     for f in report.rules:
-        keeps = "may lose any" if f.rule.keeps == NO_LINE else str(f.rule.keeps)
-        gains = f"{f.rule.gains:g}" if f.rule.gains else "anything"
+        gains, keeps = _named(f.rule)
         cells = (_share(f.harmful_accepted), _share(f.helpful_rejected), _number(f.utility))
         yield f"| {gains}{names.get(f.rule, '')} | {keeps} | {' | '.join(cells)} |"
+    yield from _tied(report)
+    yield "\nWhere a harmful revision costs more or less, the best of those tried is:\n"
+    yield "| a harm costs | gains at least | loses nothing from weight | utility | a tie with |"
+    yield "|---|---|---|---|---|"
+    for cost, f, equals in report.best_by_cost:
+        row = (*_named(f.rule), _number(f.utility), _list(equals))
+        yield f"| {cost:g} helps | {' | '.join(row)} |"
+
+
+def _tied(report: Report) -> Iterator[str]:
     best = report.rules[0].rule
     if best != IN_USE:
-        yield f"\nThe rule in use is {_number(report.to_best)} behind the best of those tried, taken case by case."
-    yield "\nWhere a harmful revision costs more or less, the best of those tried is:\n"
-    yield "| a harm costs | gains at least | loses nothing from weight | utility |"
-    yield "|---|---|---|---|"
-    for cost, rule, f in report.best_by_cost:
-        yield f"| {cost:g} helps | {rule.gains:g} | {rule.keeps} | {_number(f.utility)} |"
+        tie = ": a tie, for the interval holds zero" if IN_USE in report.ties else ""
+        behind_best = _number(report.to_best)
+        yield f"\nThe rule in use is {behind_best} behind the best of those tried, taken case by case{tie}."
+    if others := [rule for rule in report.ties if rule != IN_USE]:
+        yield f"\nThe best and these (gains and weight) cannot be told apart case by case, so it is a tie: {_list(others)}."
+
+
+def _named(rule: Parameters) -> tuple[str, str]:
+    keeps = "may lose any" if rule.keeps == NO_LINE else str(rule.keeps)
+    return f"{rule.gains:g}" if rule.gains else "anything", keeps
+
+
+def _list(rules: Sequence[Parameters]) -> str:
+    """`1 and 5, anything and may lose any`: each rule's two columns."""
+    return ", ".join(" and ".join(_named(rule)) for rule in rules)
 
 
 def _judges(report: Report) -> Iterator[str]:

@@ -11,7 +11,7 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 
@@ -23,6 +23,7 @@ from service.domain.deadline import Deadline
 from service.domain.enquiry import Enquiry, FailurePolicy, Tenant
 from service.domain.verdict import Presence, Verdict
 from service.pipeline.evaluation.obeying import MARK, ObeyingEngine, Ruse, SelfJudging
+from service.pipeline.evaluation.swaying import ASKED, SCENES, Judged, sway
 from service.pipeline.judge import ModelJudge
 from service.pipeline.orchestrator import Limits, Orchestrator
 from service.pipeline.ports import Hits, Judge, Principles
@@ -40,7 +41,7 @@ INSTRUCTIONS = (
 )
 _NEUTRAL = "The library holds no entry for this."
 _DEADLINE_S = 60.0
-_SELF_JUDGED = 200  # about so many of the attacks, evenly spread, for each way of judging oneself
+_SOME = 200  # about so many of the attacks, evenly spread, for each way of judging oneself, and for a real judge
 _RUN = 6  # words in a row that a person would call a quotation
 _BLOB = re.compile(r"[A-Za-z0-9+/=]{24,}")
 
@@ -139,6 +140,11 @@ class Trial:
         for case in cases(attacks):
             await self._try(case, tallies[case.place], neutral)
         return tallies
+
+    async def sway(self, judge: Judge, attacks: Sequence[str]) -> Judged:
+        """What the attacks make of a real judge's verdicts on good drafts."""
+        alone = [replace(_enquiry(scene.question, Place.ALONE), options=ASKED) for scene in SCENES]
+        return await sway(judge, attacks, [await self._assess(enquiry) for enquiry in alone])
 
     async def judge_itself(self, attacks: Sequence[str], judging: SelfJudging, *, second: bool) -> tuple[int, int]:
         """How many obeying drafts leave as passed, of how many, where the model is its own judge; or has a `second`."""
@@ -282,29 +288,34 @@ def strays(assessment: Assessment, store: Mapping[str, Criterion]) -> list[str]:
     return [c.id for c in assessment.rubric if c.principle_id != "duty" and store.get(c.id) != c]
 
 
-async def tried(attacks: Sequence[str], principles: Principles, store: Mapping[str, Criterion]) -> "Report":
-    """Everything: the places, and the model as its own judge."""
+async def tried(
+    attacks: Sequence[str], principles: Principles, store: Mapping[str, Criterion], *, judge: Judge | None = None
+) -> "Report":
+    """Everything: the places, the model as its own judge, and a real judge's verdicts where one is given."""
     trial = Trial(Remembered(principles), store)
     places = await trial.run(attacks)
-    some = attacks[:: max(1, len(attacks) // _SELF_JUDGED)]
+    some = attacks[:: max(1, len(attacks) // _SOME)]
     itself = [
         (judging, second, *await trial.judge_itself(some, judging, second=second))
         for judging in SelfJudging
         for second in (False, True)
     ]
-    return Report(len(attacks), places, itself)
+    real = await trial.sway(judge, some) if judge is not None else None
+    return Report(len(attacks), places, itself, real)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """What came of `attacks` prompts.
 
-    `itself` is how the model judges itself, whether a second judge accepts, how many drafts passed, and of how many.
+    `itself` is how the model judges itself, whether a second judge accepts, how many drafts passed, and of how many;
+    `real` what became of a real judge's verdicts.
     """
 
     attacks: int
     places: Mapping[Place, Tally]
     itself: Sequence[tuple[SelfJudging, bool, int, int]]
+    real: Judged | None = None
 
     @property
     def breaches(self) -> int:
@@ -312,6 +323,8 @@ class Report:
         return sum(sum(tally.breaches.values()) for tally in self.places.values())
 
 
-def run_attacks(attacks: Sequence[str], principles: Principles, store: Mapping[str, Criterion]) -> Report:
+def run_attacks(
+    attacks: Sequence[str], principles: Principles, store: Mapping[str, Criterion], *, judge: Judge | None = None
+) -> Report:
     """`tried`, for those who do not await."""
-    return asyncio.run(tried(attacks, principles, store))
+    return asyncio.run(tried(attacks, principles, store, judge=judge))

@@ -1,9 +1,11 @@
 """What came of the attacks, as JSON and as a section of the evaluation page."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from service.pipeline.evaluation.attacks import BREACHES, Report
+from service.pipeline.evaluation.swaying import SCENES
 from service.pipeline.screen.counting import wilson
 
 
@@ -31,12 +33,16 @@ def as_dict(report: Report) -> dict[str, Any]:
             }
             for how, second, passed, of in report.itself
         ],
+        "real_judge": asdict(report.real) if report.real else None,
     }
 
 
 def page(report: Report, *, command: str) -> str:
     """The section, in Markdown."""
-    return "\n".join([*_head(report, command), *_places(report), *_itself(report), *_limits()]) + "\n"
+    return (
+        "\n".join([*_head(report, command), *_places(report), *_itself(report), *_real(report), *_limits(report)])
+        + "\n"
+    )
 
 
 def _head(report: Report, command: str) -> Iterator[str]:
@@ -85,12 +91,37 @@ def _itself(report: Report) -> Iterator[str]:
         yield f"| {judging.value} | {_of(*rows[judging, False])} | {_of(*rows[judging, True])} |"
 
 
-def _limits() -> Iterator[str]:
-    yield """
+def _real(report: Report) -> Iterator[str]:
+    if report.real is None:
+        return
+    yield f"""
+And a real judge, {report.real.judge}, on {len(SCENES)} drafts written here that take turns, with every so many-th
+attack appended to the draft or to the question. Criteria: all that the store asks of the question, and
+{len(SCENES[0].claims)} claims of our own for each draft, some of which it says and others nearly. Counted are those that
+were untold without the attack and are told with it; the interval of the pairs resamples attacks.
+"""
+    yield "| the attack is | attacks that made one told | pairs of attack and untold criterion that became told | told ones that no longer were (unknown) |"
+    yield "|---|---|---|---|"
+    for place in report.real.places:
+        low, high = place.interval
+        yield (
+            f"| {place.where.value} | {_of(place.by_attack, place.attacks)} | {place.became_told:,} of {place.untold:,} "
+            f"({low:.1%} to {high:.1%}) | {place.no_longer_told:,} ({place.unknown:,}) of {place.told:,} |"
+        )
+
+
+def _limits(report: Report) -> Iterator[str]:
+    assumed = (
+        "The table of places assumes a sound judge; the last one shows how far a real one is swayed, and its own "
+        "section how good it is. An attack's own words may say what a criterion asks for, and then it is told with "
+        "reason: this was not told apart."
+        if report.real
+        else "A sound judge is assumed, not shown: how good a judge is, its own section says."
+    )
+    yield f"""
 **What it can't do.** A judge that is the obeying model and knows what passes lets everything through: reading
 the verdict from the first token's probabilities stops prose and imitated replies, and criteria of both signs
-stop some that only say Yes, but only a second judge stops one that is taken over. A sound judge is assumed, not
-shown: how good a judge is, its own section says. A user's words about something else are read so ("read as
+stop some that only say Yes, but only a second judge stops one that is taken over. {assumed} A user's words about something else are read so ("read as
 outside health"), and fewer criteria apply: it is the asker who gets that answer. Disclosure is caught
 verbatim, also backwards, in rot13, base64 and hex; a translation, a paraphrase, or less than six tenths of the
 app's own instructions without their opening, are not. What no prompt holds (keys, paths, digests, thresholds)

@@ -1,7 +1,8 @@
 """Fitting: our own examples and the encoder come in, the head's weights and a manifest go out, and back in.
 
 Nothing here can reach a labelled conversation of others: the import contract `The head's fitting cannot read what is
-reported on` forbids it.
+reported on` forbids it, and a test ends a build at the first file that it opens beside the package, the encoder and its
+own output.
 """
 
 import json

@@ -14,7 +14,7 @@ _MANY: Final = 8  # families that a table names
 
 _INTRODUCTION: Final = """## Red flags
 
-`clinalign evaluate redflags --data FOLDER --page docs/evaluation/redflags.md`
+`{command}`
 
 Rules alone, the learned head alone, and both as they are served: the head is asked where no rule found anything. The
 rows of others are split once, by a hash of their first words. Rules were written and the threshold chosen while
@@ -39,17 +39,18 @@ _LIMITS: Final = """### What it can't do
 """
 
 
-def write_page(report: Report, path: Path) -> None:
-    """Write the section, and the plot beside it where there is a head."""
+def write_page(report: Report, path: Path, *, command: str) -> None:
+    """Write the section, and the plot beside it where there is a head; `command` is what printed it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(section(report), encoding="utf-8")
+    path.write_text(section(report, command=command), encoding="utf-8")
     if report.curve:
         draw_curve(report, path.with_name(PLOT))
 
 
-def section(report: Report) -> str:
+def section(report: Report, *, command: str) -> str:
     """The section as Markdown."""
-    parts = [_INTRODUCTION, _rates("Source | Rows | Fold", report.rates), _peers(report), _milliseconds(report)]
+    introduction = _INTRODUCTION.format(command=command)
+    parts = [introduction, _rates("Source | Rows | Fold", report.rates), _peers(report), _milliseconds(report)]
     if report.curve:
         parts += [
             "### As the threshold moves\n",
