@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from principles_store.errors import StoreError
 from principles_store.paths import Places
+from training.claim import OtherWork
 from training.healthbench.records import BadRow, lines
 from training.journal import JournalBroken
 from training.models import Endpoint
@@ -23,7 +24,7 @@ from training.synthesis.steps import Plan
 from training.synthesis.store import StoredPrinciples
 
 # What a person can mend: the message says what and where.
-REFUSED: Final = (BadQueries, BadRow, JournalBroken, StoreError)
+REFUSED: Final = (BadQueries, BadRow, JournalBroken, OtherWork, StoreError)
 _MODEL_KEY, _JUDGE_KEY = "CLINALIGN_MODEL_KEY", "CLINALIGN_GRADER_KEY"
 
 
@@ -53,6 +54,7 @@ def opened(
 
     Raises:
         JournalBroken: the folder's journal cannot be read, or another run works there.
+        OtherWork: the folder belongs to another plan.
         StoreError: the principles or their index cannot be used.
 
     """
