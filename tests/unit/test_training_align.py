@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from service.domain.conversation import Message, Role
 from training import budget
+from training.align import whole
 from training.align.config import BadRun, read
 from training.align.rollouts import pairs, roll_out
 from training.align.row import Row
@@ -46,6 +47,38 @@ def test_a_run_with_one_thing_wrong_says_which(tmp_path: Path, text: str, said: 
     (tmp_path / "run.toml").write_text(text)
     with pytest.raises(BadRun, match=said):
         read(tmp_path / "run.toml")
+
+
+FULL = GOOD + '[data]\nrows = "rows.jsonl"\n[synthesis]\nqueries = "q.jsonl"\n[gate]\njudge = "judge"\n'
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("b", r"\[run\] base: b is no folder with config.json and safetensors; put"),
+        ("rows.jsonl", r"\[data\] rows: there is no file rows.jsonl; make it by `clinalign train synthesize"),
+        ("q.jsonl", r"\[synthesis\] queries: there is no file q.jsonl; name"),
+        ("judge", r"\[gate\] judge: there is no folder judge; put"),
+        ("b/manifest.json", r"\[synthesis\] url: b is not served here"),
+    ],
+)
+def test_what_a_run_lacks_is_said_before_its_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("run.toml", "rows.jsonl", "q.jsonl", "b/config.json", "b/manifest.json", "b/w.safetensors", "judge/a"):
+        if not file.startswith(missing):
+            Path(file).parent.mkdir(exist_ok=True)
+            Path(file).write_text(FULL)
+    with pytest.raises(BadRun, match=said):
+        whole.run(read(Path("run.toml")), Path("run.toml"))
+
+
+def test_the_demonstration_runs_say_how_to_get_their_editions() -> None:
+    for name in ("demo", "demo-gpu"):
+        config = read(RUNS / f"{name}.toml")
+        for folder in (config.base, config.gate.judge):
+            assert f"tar -x --strip-components=3 -C {folder}" in config.text
 
 
 def test_refusals_and_emergencies_are_dealt_out_among_the_other_rows() -> None:

@@ -21,6 +21,7 @@ from training.align import optimisers, supervised
 from training.align.config import AlignConfig, Stage, read
 from training.align.exported import export
 from training.align.folder import DONE, claimed, last_state, note, publish, weights
+from training.align.needs import need_for_training
 from training.align.rollouts import Pair, pairs, roll_out
 from training.align.row import Kind
 from training.align.rows import FirstOf, Rows, WordingsJudge, load
@@ -40,9 +41,10 @@ def run(config: AlignConfig, *, judge: Judge | None = None) -> Path:
     """Makes the checkpoint and returns its folder. `judge` is who gives the reward, in place of the TOML's.
 
     Raises:
-        BadRun: the folder belongs to another TOML.
+        BadRun: the folder belongs to another TOML, or the base or the rows are not there.
 
     """
+    need_for_training(config)
     check(config)
     set_seed(config.seed)
     folder = claimed(config)

@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from training import gguf
 from training.align.config import AlignConfig, Synthesis
-from training.align.rows import ROWS
+from training.align.needs import need_all
 from training.environments import TRAINING
 from training.gate import comparison
 from training.llama import Llama
@@ -30,7 +30,7 @@ _CONTEXT: Final = 4096
 
 
 class StepFailed(RuntimeError):
-    """A step of the run ended with an error, which it printed itself."""
+    """A step of the run did not come to its end; the message says why, or the step printed it itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,11 @@ def run(config: AlignConfig, toml: Path) -> Outcome:
     """Every step in turn.
 
     Raises:
-        StepFailed: the optimisers ended with an error.
+        BadRun: something that the TOML names is not there; said before the first step.
+        StepFailed: queries still wait, or make no row; or the optimisers ended with an error.
 
     """
+    need_all(config)
     with _server(config) as url:
         rows = synthesised(config, config.synthesis, url) if config.synthesis else 0
         command_line = [str(TRAINING), "-m", "training.align.run", str(toml)]
@@ -87,7 +89,15 @@ def _server(config: AlignConfig) -> Iterator[str]:
 
 
 def synthesised(config: AlignConfig, settings: Synthesis, url: str) -> int:
-    """Rubrics for the TOML's queries; how many came of them."""
+    """Rubrics for the TOML's queries; how many came of them.
+
+    All are asked for at every start: what was answered is in the journal and costs nothing.
+
+    Raises:
+        StepFailed: some queries still wait for a reply, or none has made a row. A run would train on fewer rows, or
+            none, and no later start would make them.
+
+    """
     _say("synthesis")
     source = command.Source(Path(settings.queries), None, settings.limit or None)
     asked = (url, settings.model)
@@ -96,9 +106,14 @@ def synthesised(config: AlignConfig, settings: Synthesis, url: str) -> int:
     ) as synthesis:
         if not settings.url:
             synthesis.take(rehearsal.replies(synthesis.open_requests(source.queries())))
-        if not (config.synthesised / ROWS).exists():
-            command.ask(synthesis, source, concurrency=settings.concurrency)
-        return int(command.finish(synthesis, source, 0.0, 0.0)["made"])
+        command.ask(synthesis, source, concurrency=settings.concurrency)
+        report = command.finish(synthesis, source, 0.0, 0.0)
+    if report["waiting"]:
+        raise StepFailed(f"synthesis: {report['waiting']} queries have no reply from {url}: start it again to go on")
+    if not report["made"]:
+        dropped = ", ".join(f"{count} {reason}" for reason, count in report["dropped"].items())
+        raise StepFailed(f"synthesis: {settings.queries} made no row ({dropped or 'no queries'}): nothing to learn")
+    return int(report["made"])
 
 
 def gated(config: AlignConfig, made: Path) -> tuple[str, ...]:
