@@ -176,10 +176,11 @@ def run_all(
 ) -> None:
     """A whole run: synthesis, optimisers (in .venv-training), export, and the gate; again to go on."""
     from training.align import config, whole  # noqa: PLC0415 - llama.cpp
+    from training.synthesis import command  # noqa: PLC0415 - the encoder and FAISS
 
     try:
         outcome = whole.run(config.read(run), run)
-    except (ValueError, whole.StepFailed) as error:
+    except (ValueError, whole.StepFailed, *command.REFUSED) as error:
         _refuse(error)
     _say(outcome.as_dict(), as_json=as_json)
 

@@ -1,6 +1,5 @@
 """A run's folder: whose it is, how far each stage came, and what it made; all of it whole or not at all."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -27,10 +26,10 @@ def claimed(config: AlignConfig) -> Path:
     files = [Path(config.data.rows)] if config.data.rows else []
     if config.synthesis:
         files.append(config.synthesised / ROWS)
-    data: dict[str, Any] = {str(path): _sha256(path) for path in files}
+    data: dict[str, Any] = {str(path): provenance.file_sha256(path) for path in files}
     data |= {"dialogues": config.data.dialogues, **provenance.sources()}
     facts = {"toml_sha256": config.digest, "seed": config.seed, "git_revision": provenance.revision(), "data": data}
-    manifest.write_text(json.dumps({**facts, "base": weights(Path(config.base))}, indent=2) + "\n")
+    manifest.write_text(json.dumps({**facts, "base": provenance.weights(Path(config.base))}, indent=2) + "\n")
     return folder
 
 
@@ -84,16 +83,3 @@ def note(folder: Path, figures: dict[str, Any]) -> None:
     path = folder / "figures.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps({**known, **figures}, indent=2) + "\n")
-
-
-def weights(folder: Path) -> str:
-    """A digest of a checkpoint's weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(_sha256(path).encode())
-    return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

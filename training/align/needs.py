@@ -1,4 +1,4 @@
-"""What a run needs to be there before its first hour: a TOML's settings come in; what is missing is said, with a way."""
+"""What a run needs to be there before its first hour: a TOML's settings come in; what is missing is said."""
 
 from pathlib import Path
 
@@ -42,10 +42,22 @@ def is_ours(config: AlignConfig) -> bool:
 
 
 def _need_gate(config: AlignConfig) -> None:
-    """Our form is served here; any other has to be served by somebody else."""
-    if is_ours(config):
-        if not Path(config.gate.judge).is_dir():
-            raise BadRun(f"[gate] judge: there is no folder {config.gate.judge}; {_WEIGHTS}")
+    """Our form is served here; any other has to be served by somebody else, and is known before the GPUs' hours."""
+    gate = config.gate
+    if any(gate.urls):
+        if not all(gate.urls):
+            raise BadRun("[gate] candidate_url, incumbent_url and judge_url: name all three, or none")
+        if (gate.judge_url, gate.judge_model) == (config.reward.url, config.reward.model):
+            raise BadRun("[gate] judge_url and judge_model: the judge gives the reward; the gate's is to be another")
+        return
+    if not is_ours(config):
+        raise BadRun(
+            f"[gate] {config.base} has not the small form that the gate serves itself: name candidate_url, "
+            "incumbent_url and judge_url (training/runs/README.md), or train by `clinalign train align` alone, and "
+            "measure result and base by `clinalign evaluate healthbench --url`"
+        )
+    if not Path(gate.judge).is_dir():
+        raise BadRun(f"[gate] judge: there is no folder {gate.judge}; {_WEIGHTS}")
 
 
 def _need_weights(folder: Path, what: str) -> None:

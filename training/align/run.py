@@ -20,12 +20,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 from training.align import optimisers, supervised
 from training.align.config import AlignConfig, Stage, read
 from training.align.exported import export
-from training.align.folder import DONE, claimed, last_state, note, publish, weights
+from training.align.folder import DONE, claimed, last_state, note, publish
 from training.align.needs import need_for_training
 from training.align.rollouts import Pair, pairs, roll_out
 from training.align.row import Kind
 from training.align.rows import FirstOf, Rows, WordingsJudge, load
 from training.align.writers import Writer, precision, served_writer
+from training.export import provenance
 from training.journal import Journal
 from training.models import Endpoint
 from training.reward.judges import ServedJudge
@@ -115,7 +116,7 @@ def rolled_out(config: AlignConfig, base: Path, rows: Rows, scorer: Scorer) -> l
     """The best and worst of several answers that the stage's base gives to each training prompt."""
     settings = config.rollouts
     drafts = [row for row in rows.train if row.kind is Kind.DRAFT]
-    path = config.folder / f"rollouts-{weights(base)[:12]}.jsonl"
+    path = config.folder / f"rollouts-{provenance.weights(base)[:12]}.jsonl"
     with (
         PartialState().main_process_first(),
         Journal(path) as journal,
