@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from service.domain.assessment import Criterion, Polarity
 from service.domain.conversation import Message, Role
-from training.reward.adapters import Background, Unjudged, openrlhf_reward, trl_form_reward, trl_reward, verl_reward
+from training.chatml import END, PAD, SPECIAL
+from training.reward.adapters import (
+    Background,
+    NotItsPrompt,
+    Unjudged,
+    openrlhf_reward,
+    trl_form_reward,
+    trl_reward,
+    verl_reward,
+    written,
+)
 from training.reward.rubric import BadRubric, Item, Rubric, row
 from training.reward.scorer import FLOOR, Scorer
 from training.reward.shaping import Length, is_well_formed
@@ -138,6 +148,10 @@ def test_form_is_judged_apart_from_the_rubric(answer: str, well: bool) -> None:
     assert trl_form_reward([[{"role": "assistant", "content": answer}]]) == [float(well)]
 
 
+# OpenRLHF decodes with special tokens left in, and pads to the batch's longest.
+TAILS = ("", END, f"{END}\n", END + PAD * 40, PAD * 300)
+
+
 def _random_case(rng: random.Random) -> tuple[list[dict[str, str]], str, Rubric]:
     count = rng.randint(1, 12)
     values = [float(rng.choice([p for p in range(-10, 11) if p])) for _ in range(count)]
@@ -173,7 +187,7 @@ def test_three_frameworks_get_the_same_number_over_a_thousand_random_rubrics() -
         score = openrlhf_reward(Scorer(WordJudge()), background, tensor=list)
         prompts = [f"<user>{r['prompt'][0]['content']}<assistant>" for r in rows]
         labels = [json.dumps({"rubrics": r["rubrics"], "prompt": r["prompt"]}) for r in rows]
-        queries = [prompt + text for prompt, text in zip(prompts, said, strict=True)]
+        queries = [prompt + text + rng.choice(TAILS) for prompt, text in zip(prompts, said, strict=True)]
         halves = [score(queries[part], prompts[part], labels[part]) for part in (slice(500), slice(500, None))]
         background.close()
         return [*halves[0]["rewards"], *halves[1]["rewards"]]
@@ -181,6 +195,20 @@ def test_three_frameworks_get_the_same_number_over_a_thousand_random_rubrics() -
     trl, verl = asyncio.run(through_trl()), asyncio.run(through_verl())
     assert trl == verl == through_openrlhf()
     assert len(set(trl)) > 100
+
+
+def test_what_ends_an_answer_costs_it_no_length() -> None:
+    prompt, said = "Q", " ".join(["word"] * 250)
+    assert written(f"{prompt}{said}{' '.join([END, *[PAD] * 200])}", prompt, SPECIAL) == said
+
+
+def test_a_query_that_is_not_of_its_prompt_gets_no_reward() -> None:
+    background = Background()
+    score = openrlhf_reward(Scorer(WordJudge()), background, tensor=list)
+    label = json.dumps({"rubrics": Rubric((Item("names thing0x", 5),)).to_json(), "prompt": "thing0x?"})
+    with pytest.raises(NotItsPrompt, match="does not begin with its prompt"):
+        score([f"{PAD}thing0x?"], ["thing0x?"], [label])
+    background.close()
 
 
 async def test_trl_leaves_an_unjudged_sample_out() -> None:
