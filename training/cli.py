@@ -206,6 +206,10 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
         Path | None, typer.Option(help="Ask nobody: write what is to be asked next as an OpenAI batch file.")
     ] = None,
     read_replies: Annotated[Path | None, typer.Option(help="A batch's output file, to go on from.")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write train.parquet and held_out.parquet there, for verl and OpenRLHF.")
+    ] = None,
+    held_out_one_in: Annotated[int, typer.Option(min=2, help="Of so many rows one is held out of Parquet.")] = 10,
     prompt_price: Annotated[float, typer.Option(help="Of a million prompt tokens.")] = 0.0,
     completion_price: Annotated[float, typer.Option(help="Of a million completion tokens.")] = 0.0,
     as_json: AsJson = False,
@@ -224,7 +228,10 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
                 command.write_requests(run, source, write_requests)
             else:
                 command.ask(run, source, concurrency=concurrency)
-            _say(command.finish(run, source, prompt_price, completion_price), as_json=as_json)
+            told = command.finish(run, source, prompt_price, completion_price)
+            if parquet is not None:
+                told |= {"parquet": command.write_parquet(run, parquet, held_out_one_in)}
+            _say(told, as_json=as_json)
     except command.REFUSED as error:
         _refuse(error)
 
