@@ -1,7 +1,7 @@
 """A folder's claim: what its work is made from comes in, is written once, and is held against at every later start."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,23 @@ def claim(path: Path, facts: Mapping[str, Any], *, first: Mapping[str, Any] | No
         partial.replace(path)
         return told
     known = _read(path)
-    now: dict[str, Any] = json.loads(json.dumps(facts))  # as it is read again: tuples are lists there
+    was, now = dict(_flat(known)), dict(_flat(json.loads(json.dumps(facts))))  # as read again: tuples are lists there
     for name, value in now.items():
-        if name not in known or known[name] != value:
+        if name not in was or was[name] != value:
             raise OtherWork(
-                f"{path.parent} holds work of {name} {_short(known.get(name))}, not {_short(value)}: "
+                f"{path.parent} holds work of {name} {_short(was.get(name))}, not {_short(value)}: "
                 "choose another folder or name, or remove this one"
             )
     return known
+
+
+def _flat(facts: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:
+    """Each fact under its whole name, so that the one which changed is what is told."""
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{at}{name}.")
+        else:
+            yield f"{at}{name}", value
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from service.domain.conversation import Message, Role
 from training import budget
 from training.align import whole
 from training.align.config import BadRun, read
+from training.align.needs import need_for_training
 from training.align.rollouts import pairs, roll_out
 from training.align.row import Row
 from training.align.rows import WordingsJudge, load
@@ -37,6 +39,7 @@ def test_the_runs_that_are_shipped_are_read(name: str) -> None:
         ("[run", "Expected"),
         ("", r"\[run\] wants base"),
         (GOOD.replace("sft", "ppo"), "each is one of dialogues, sft, dpo, grpo"),
+        (GOOD.replace('"sft"', '"sft", "sft"'), "each may come once"),
         (GOOD + "[date]\n", r"\[date\] is not a section"),
         (GOOD + "[data]\nrow = 'x'\n", r"\[data\] row is not known"),
         (GOOD + "[rollouts]\nsamples = 'many'\n", r"\[rollouts\] samples should be int"),
@@ -72,6 +75,20 @@ def test_what_a_run_lacks_is_said_before_its_first_step(
             Path(file).write_text(FULL)
     with pytest.raises(BadRun, match=said):
         whole.run(read(Path("run.toml")), Path("run.toml"))
+
+
+@pytest.mark.parametrize(("stages", "refused"), [('"sft", "dpo"', True), ('"sft", "grpo"', False), ('"dpo"', False)])
+def test_the_bases_server_writes_for_the_first_stage_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: str, refused: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("b").mkdir()
+    for file in ("b/config.json", "b/w.safetensors"):
+        Path(file).touch()
+    text = GOOD.replace('"sft"', stages) + '[rollouts]\nurl = "http://127.0.0.1:9/v1"\n'
+    Path("run.toml").write_text(text)
+    with pytest.raises(BadRun, match="a server of the base") if refused else nullcontext():
+        need_for_training(read(Path("run.toml")))
 
 
 def test_the_demonstration_runs_say_how_to_get_their_editions() -> None:

@@ -23,7 +23,7 @@ from training.reward.adapters import (
     written,
 )
 from training.reward.rubric import BadRubric, Item, Rubric, row
-from training.reward.scorer import FLOOR, Scorer
+from training.reward.scorer import FLOOR, Scorer, Tally
 from training.reward.shaping import Length, is_well_formed
 
 ASKED = (Message(Role.USER, "May I take both?"),)
@@ -121,6 +121,13 @@ async def test_one_grave_fault_does_not_drown_a_group() -> None:
     assert reward is not None
     assert reward.rubric == -10
     assert reward.value == FLOOR
+
+
+def test_a_tally_goes_on_from_what_an_earlier_process_told() -> None:
+    told = Tally(before=9.5, answers=4, unjudged=1, asked=7, cached=3, failed=2).as_dict()
+    after = Tally.after(told)
+    assert (after.answers, after.unjudged, after.asked, after.cached, after.failed) == (4, 1, 7, 3, 2)
+    assert after.as_dict()["seconds"] >= told["seconds"] >= 9.5
 
 
 @given(st.integers(min_value=0, max_value=2000))

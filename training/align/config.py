@@ -180,6 +180,8 @@ def read(path: Path) -> AlignConfig:
         raise BadRun(f"{path}: [run] wants {missing[0]}")
     if not run["stages"] or not set(run["stages"]) <= set(KINDS):
         raise BadRun(f"{path}: [run] stages: each is one of {', '.join(KINDS)}")
+    if len(set(run["stages"])) < len(run["stages"]):
+        raise BadRun(f"{path}: [run] stages: each may come once, since its folder has its name")
     return AlignConfig(
         name=str(run["name"]),
         seed=int(run["seed"]),

@@ -7,6 +7,8 @@ from training.export import manifest
 
 _WEIGHTS = "put a checkpoint's folder there (the head of the TOML may say from where), or name another"
 
+_ROLLED_OUT = ("sft", "dpo")
+
 
 def need_all(config: AlignConfig) -> None:
     """What a whole run needs, from synthesis to the gate.
@@ -27,10 +29,15 @@ def need_for_training(config: AlignConfig) -> None:
     """What the optimisers need.
 
     Raises:
-        BadRun: the base or the rows are not there.
+        BadRun: the base or the rows are not there, or a later stage would be written by the base's server.
 
     """
     _need_weights(Path(config.base), "[run] base")
+    if late := [stage.kind for stage in config.stages[1:] if stage.kind in _ROLLED_OUT and config.rollouts.url]:
+        raise BadRun(
+            f"[rollouts] url: a server of the base answers for the first stage alone, and {late[0]} wants answers of "
+            "the stage before it: leave url out, or make it a run of its own from that stage's checkpoint"
+        )
     if config.data.rows:
         way = f"make it by `clinalign train synthesize QUERIES --out {Path(config.data.rows).parent}`"
         _need_file(config.data.rows, "[data] rows", way)
