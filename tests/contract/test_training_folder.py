@@ -118,3 +118,67 @@ def test_the_tally_of_a_stage_is_that_of_all_its_processes(told: dict[str, Any])
 def test_a_writer_stands_where_its_precision_is_for(told: dict[str, Any]) -> None:
     assert told["placed"] == (["cuda", "torch.bfloat16"] if told["gpu"] else ["cpu", "torch.float32"])
     assert told["answers"] == [2, 2]
+
+
+TWO = """
+from pathlib import Path
+import sys
+from training.align.config import read
+from training.align.kills import Coin
+from training.align.ranks import ranks
+from training.align.run import run
+made = run(read(Path("run.toml")), judge=Coin())
+print(ranks().process_index, "of", ranks().num_processes, "made", made)
+"""
+TWO_RUN = """
+[run]
+name = "two"
+seed = 3
+base = "base"
+stages = ["grpo"]
+[data]
+dialogues = 4
+[grpo]
+max_steps = 2
+per_device_train_batch_size = 2
+num_generations = 2
+max_completion_length = 4
+learning_rate = 1e-2
+save_steps = 1
+logging_steps = 1
+mask_truncated_completions = false
+"""
+COMPARED = """
+from safetensors.torch import load_file
+folder = "build/training/two/grpo"
+made, state = (load_file(f"{folder}/{name}/model.safetensors") for name in ("checkpoint", "checkpoint-2"))
+assert made.keys() == state.keys()
+assert all((made[name] == state[name].bfloat16()).all() for name in made), "not the weights that were learnt"
+"""
+
+
+def test_two_processes_make_one_checkpoint_of_what_they_learnt(tmp_path: Path) -> None:
+    root = Path.cwd()
+    (tmp_path / "run.toml").write_text(TWO_RUN)
+    (tmp_path / "two.py").write_text(TWO)
+
+    def training(*words: str, cwd: Path) -> str:
+        environment = {
+            "PYTHONPATH": str(root),
+            "HF_HUB_OFFLINE": "1",
+            "OMP_NUM_THREADS": "1",
+            "ACCELERATE_USE_CPU": "1",
+        }
+        done = subprocess.run(
+            [str(root / PYTHON), *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    tiny = "import sys; from pathlib import Path; from training.align.kills import tiny"
+    training("-c", f"{tiny}; tiny(Path(sys.argv[1]), mixture=False, seed=1)", str(tmp_path / "base"), cwd=root)
+    said = training("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "two.py", cwd=tmp_path)
+    assert {line.partition(" made ")[0] for line in said.splitlines() if " made " in line} == {"0 of 2", "1 of 2"}
+    training("-c", COMPARED, cwd=tmp_path)
+    log = json.loads((tmp_path / "build/training/two/grpo/checkpoint/metrics.json").read_text())
+    assert len([row for row in log if "reward" in row]) == 2

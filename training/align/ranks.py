@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+import torch
 from accelerate import PartialState
 
 _Result = TypeVar("_Result")
@@ -13,7 +14,7 @@ _PATIENCE = timedelta(days=7)
 
 def ranks() -> PartialState:
     """The processes of this run: one, unless accelerate started more."""
-    return PartialState(timeout=_PATIENCE)
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)  # as the optimisers choose
 
 
 def on_main(work: Callable[[], _Result]) -> _Result | None:
