@@ -47,6 +47,7 @@ def run(config: AlignConfig, *, judge: Judge | None = None) -> Path:
 
     """
     need_for_training(config)
+    ranks()  # before TRL's settings, which would start the processes' group with a patience of minutes
     check(config)
     set_seed(config.seed)
     on_main(lambda: claimed(config))
