@@ -115,11 +115,14 @@ def gate(
     """Whether a checkpoint is better than the incumbent and loses nothing; exits 1 where it may not be published."""
     from training.gate import comparison  # noqa: PLC0415 - llama.cpp
 
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("dialogues", total=comparison.dialogues(dialogues))
-        report = comparison.compare(
-            candidate, incumbent.resolve(), judge, count=dialogues, seed=seed, progress=lambda: bar.advance(task)
-        )
+    try:
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("dialogues", total=comparison.dialogues(dialogues))
+            report = comparison.compare(
+                candidate, incumbent.resolve(), judge, count=dialogues, seed=seed, progress=lambda: bar.advance(task)
+            )
+    except ValueError as error:
+        _refuse(error)
     comparison.write(report, out)
     _say(report.decision.as_dict(), as_json=as_json)
     raise typer.Exit(0 if report.decision.publish else 1)
