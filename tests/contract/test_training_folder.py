@@ -82,7 +82,7 @@ print(json.dumps(told))
 """
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(400),  # it imports torch and TRL three times over
     pytest.mark.skipif(not TRL.exists(), reason="no TRL in .venv-training: run `make install-align`"),
 ]
 
