@@ -58,16 +58,25 @@ def batch_line(request: dict[str, Any]) -> dict[str, Any]:
 
 
 class Served:
-    """The server, which counts what it was asked and takes its time."""
+    """The server, which counts what it was asked and takes its time.
+
+    From the call `refuse_from` on it refuses; `only` is what it says to everything.
+    """
 
     def __init__(self, *, pause_s: float = 0.0) -> None:
         self.asked = 0
         self.pause_s = pause_s
+        self.refuse_from: int | None = None
+        self.only: str | None = None
         self.url = ""
 
     async def complete(self, request: web.Request) -> web.Response:
         self.asked += 1
         await asyncio.sleep(self.pause_s)
+        if self.refuse_from is not None and self.asked >= self.refuse_from:
+            return web.Response(status=403)  # not one that is tried again
+        if self.only is not None:
+            return web.json_response(_completion(self.only))
         return web.json_response(reply(await request.json()))
 
 

@@ -115,11 +115,14 @@ def gate(
     """Whether a checkpoint is better than the incumbent and loses nothing; exits 1 where it may not be published."""
     from training.gate import comparison  # noqa: PLC0415 - llama.cpp
 
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("dialogues", total=comparison.dialogues(dialogues))
-        report = comparison.compare(
-            candidate, incumbent.resolve(), judge, count=dialogues, seed=seed, progress=lambda: bar.advance(task)
-        )
+    try:
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("dialogues", total=comparison.dialogues(dialogues))
+            report = comparison.compare(
+                candidate, incumbent.resolve(), judge, count=dialogues, seed=seed, progress=lambda: bar.advance(task)
+            )
+    except ValueError as error:
+        _refuse(error)
     comparison.write(report, out)
     _say(report.decision.as_dict(), as_json=as_json)
     raise typer.Exit(0 if report.decision.publish else 1)
@@ -176,10 +179,11 @@ def run_all(
 ) -> None:
     """A whole run: synthesis, optimisers (in .venv-training), export, and the gate; again to go on."""
     from training.align import config, whole  # noqa: PLC0415 - llama.cpp
+    from training.synthesis import command  # noqa: PLC0415 - the encoder and FAISS
 
     try:
         outcome = whole.run(config.read(run), run)
-    except (ValueError, whole.StepFailed) as error:
+    except (ValueError, whole.StepFailed, *command.REFUSED) as error:
         _refuse(error)
     _say(outcome.as_dict(), as_json=as_json)
 
@@ -205,6 +209,10 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
         Path | None, typer.Option(help="Ask nobody: write what is to be asked next as an OpenAI batch file.")
     ] = None,
     read_replies: Annotated[Path | None, typer.Option(help="A batch's output file, to go on from.")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write train.parquet and held_out.parquet there, for verl and OpenRLHF.")
+    ] = None,
+    held_out_one_in: Annotated[int, typer.Option(min=2, help="Of so many rows one is held out of Parquet.")] = 10,
     prompt_price: Annotated[float, typer.Option(help="Of a million prompt tokens.")] = 0.0,
     completion_price: Annotated[float, typer.Option(help="Of a million completion tokens.")] = 0.0,
     as_json: AsJson = False,
@@ -223,7 +231,10 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
                 command.write_requests(run, source, write_requests)
             else:
                 command.ask(run, source, concurrency=concurrency)
-            _say(command.finish(run, source, prompt_price, completion_price), as_json=as_json)
+            told = command.finish(run, source, prompt_price, completion_price)
+            if parquet is not None:
+                told |= {"parquet": command.write_parquet(run, parquet, held_out_one_in)}
+            _say(told, as_json=as_json)
     except command.REFUSED as error:
         _refuse(error)
 

@@ -43,16 +43,7 @@ class Journal(Mapping[str, Mapping[str, Any]]):
         content = self._file.read()
         whole = content.rfind(b"\n") + 1
         self._file.truncate(whole)
-        rows: dict[str, Mapping[str, Any]] = {}
-        for number, line in enumerate(content[:whole].splitlines(), start=1):
-            try:
-                row = json.loads(line)
-                rows.setdefault(row["key"], row)
-            except (ValueError, KeyError, TypeError) as error:
-                raise JournalBroken(
-                    f"{self.path}: line {number} is no row; remove it to make that row again"
-                ) from error
-        return rows
+        return _rows(self.path, content[:whole])
 
     def append(self, key: str, row: Mapping[str, Any]) -> None:
         """Writes a row under a new key.
@@ -85,3 +76,24 @@ class Journal(Mapping[str, Mapping[str, Any]]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+
+
+def finished(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The rows of a journal whose writer has come to its end, for as many readers as like.
+
+    Raises:
+        JournalBroken: a line is not a row.
+
+    """
+    return _rows(path, path.read_bytes())
+
+
+def _rows(path: Path, content: bytes) -> dict[str, Mapping[str, Any]]:
+    rows: dict[str, Mapping[str, Any]] = {}
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            rows.setdefault(row["key"], row)
+        except (ValueError, KeyError, TypeError) as error:
+            raise JournalBroken(f"{path}: line {number} is no row; remove it to make that row again") from error
+    return rows

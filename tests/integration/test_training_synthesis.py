@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.principles_fakes import small_store
 from tests.rubric_model import batch_line, served
+from training.claim import OtherWork
 from training.models import Endpoint
 from training.reward.rubric import Rubric
 from training.synthesis import ray_batch
@@ -70,6 +72,38 @@ async def test_a_finished_run_asks_nothing_again(tmp_path: Path) -> None:
             run.close()
             asked, server.asked = server.asked, 0
     assert asked == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"writer": Endpoint("http://127.0.0.1:9/v1", "another")}, '"scripted", not "another"'),
+        ({"judge": Endpoint("http://127.0.0.1:9/v1", "another")}, "judge"),
+        ({"seed": 5}, "seed"),
+    ],
+    ids=["writer", "judge", "seed"],
+)
+def test_a_folder_of_another_plan_is_refused(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    store, plan = StoredPrinciples(small_store(tmp_path / "store")), _plan("http://127.0.0.1:9/v1")
+    Synthesis(tmp_path / "run", store, plan).close()
+    with pytest.raises(OtherWork, match=said):
+        Synthesis(tmp_path / "run", store, replace(plan, **changed))
+    moved = Endpoint("http://127.0.0.1:8/v1", "scripted")
+    Synthesis(tmp_path / "run", store, replace(plan, writer=moved)).close()  # the same model at another address
+
+
+def test_replies_of_an_edited_store_are_not_signed_with_its_new_digest(tmp_path: Path) -> None:
+    store, plan = StoredPrinciples(small_store(tmp_path / "store")), _plan("http://127.0.0.1:9/v1")
+    run = Synthesis(tmp_path / "run", store, plan)
+    run.take([batch_line(request) for request in run.open_requests(_queries(2))])
+    run.close()
+    claimed = tmp_path / "run" / "plan.json"
+    claimed.write_text(claimed.read_text().replace(store.facts["principles_digest"], "0" * 16))
+    with pytest.raises(OtherWork, match="principles_digest"):
+        Synthesis(tmp_path / "run", store, plan)
+    claimed.unlink()
+    with pytest.raises(OtherWork, match=r"has replies but no plan\.json"):
+        Synthesis(tmp_path / "run", store, plan)
 
 
 async def test_batch_files_give_the_rows_that_a_server_gives(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from service.domain.conversation import Message, Role
 from training import budget
+from training.align import whole
 from training.align.config import BadRun, read
+from training.align.needs import need_for_training
 from training.align.rollouts import pairs, roll_out
 from training.align.row import Row
 from training.align.rows import WordingsJudge, load
@@ -36,6 +39,7 @@ def test_the_runs_that_are_shipped_are_read(name: str) -> None:
         ("[run", "Expected"),
         ("", r"\[run\] wants base"),
         (GOOD.replace("sft", "ppo"), "each is one of dialogues, sft, dpo, grpo"),
+        (GOOD.replace('"sft"', '"sft", "sft"'), "each may come once"),
         (GOOD + "[date]\n", r"\[date\] is not a section"),
         (GOOD + "[data]\nrow = 'x'\n", r"\[data\] row is not known"),
         (GOOD + "[rollouts]\nsamples = 'many'\n", r"\[rollouts\] samples should be int"),
@@ -46,6 +50,52 @@ def test_a_run_with_one_thing_wrong_says_which(tmp_path: Path, text: str, said: 
     (tmp_path / "run.toml").write_text(text)
     with pytest.raises(BadRun, match=said):
         read(tmp_path / "run.toml")
+
+
+FULL = GOOD + '[data]\nrows = "rows.jsonl"\n[synthesis]\nqueries = "q.jsonl"\n[gate]\njudge = "judge"\n'
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("b", r"\[run\] base: b is no folder with config.json and safetensors; put"),
+        ("rows.jsonl", r"\[data\] rows: there is no file rows.jsonl; make it by `clinalign train synthesize"),
+        ("q.jsonl", r"\[synthesis\] queries: there is no file q.jsonl; name"),
+        ("judge", r"\[gate\] judge: there is no folder judge; put"),
+        ("b/manifest.json", r"\[synthesis\] url: b is not served here"),
+    ],
+)
+def test_what_a_run_lacks_is_said_before_its_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in ("run.toml", "rows.jsonl", "q.jsonl", "b/config.json", "b/manifest.json", "b/w.safetensors", "judge/a"):
+        if not file.startswith(missing):
+            Path(file).parent.mkdir(exist_ok=True)
+            Path(file).write_text(FULL)
+    with pytest.raises(BadRun, match=said):
+        whole.run(read(Path("run.toml")), Path("run.toml"))
+
+
+@pytest.mark.parametrize(("stages", "refused"), [('"sft", "dpo"', True), ('"sft", "grpo"', False), ('"dpo"', False)])
+def test_the_bases_server_writes_for_the_first_stage_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stages: str, refused: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("b").mkdir()
+    for file in ("b/config.json", "b/w.safetensors"):
+        Path(file).touch()
+    text = GOOD.replace('"sft"', stages) + '[rollouts]\nurl = "http://127.0.0.1:9/v1"\n'
+    Path("run.toml").write_text(text)
+    with pytest.raises(BadRun, match="a server of the base") if refused else nullcontext():
+        need_for_training(read(Path("run.toml")))
+
+
+def test_the_demonstration_runs_say_how_to_get_their_editions() -> None:
+    for name in ("demo", "demo-gpu"):
+        config = read(RUNS / f"{name}.toml")
+        for folder in (config.base, config.gate.judge):
+            assert f"tar -x --strip-components=3 -C {folder}" in config.text
 
 
 def test_refusals_and_emergencies_are_dealt_out_among_the_other_rows() -> None:

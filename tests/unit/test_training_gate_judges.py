@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from service.domain.assessment import Criterion
 from service.domain.completion import TokenProbability
@@ -11,10 +12,11 @@ from service.domain.conversation import Message, Role
 from service.domain.verdict import Presence
 from service.entailment.reader import AnswerReader
 from service.prompts import verdict
+from training.cli import commands
 from training.dialogues import library
 from training.dialogues.dialogue import Dialogue, Source
 from training.dialogues.words import Split
-from training.gate.judges import ByStatements, ByVerdicts, opened
+from training.gate.judges import ByStatements, ByVerdicts, check, opened
 from training.gate.rows import Rows, rubric_of
 from training.gate.sight import seen
 
@@ -91,3 +93,15 @@ def test_a_judges_sight_is_counted_apart_on_what_is_done_and_what_is_not(*, righ
     assert told["done_and_found"]["share"] == found
     assert told["not_done_but_found"]["share"] == 1 - found
     assert told["done_and_found"]["count"] > 0
+
+
+def test_a_candidate_is_not_its_own_judge_under_any_name(tmp_path: Path) -> None:
+    for name, weights in (("new", "w1"), ("copy", "w1"), ("old", "w2")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.safetensors").write_text(weights)
+    words = ["gate", "--candidate", str(tmp_path / "new"), "--incumbent", str(tmp_path / "old")]
+    for judge in ("new", "copy"):
+        done = CliRunner().invoke(commands, [*words, "--judge", str(tmp_path / judge)])
+        assert done.exit_code == 1
+        assert "the candidate's own weights" in done.output
+    check(tmp_path / "old", tmp_path / "new")

@@ -155,8 +155,8 @@ CASES = tuple(
 class ScriptedModel(Model):
     """Answers, and fails on the prompts in `failing`."""
 
-    def __init__(self, failing: set[str]) -> None:
-        self.endpoint = Endpoint("http://127.0.0.1:9/v1", "scripted")
+    def __init__(self, failing: set[str], name: str = "scripted") -> None:
+        self.endpoint = Endpoint("http://127.0.0.1:9/v1", name)
         self.failing, self.asked = failing, 0
 
     async def ask(self, messages: Sequence[Message], **sampling: Any) -> Reply:
@@ -169,8 +169,8 @@ class ScriptedModel(Model):
 class ScriptedGrader:
     """Finds the doctor; fails while `failing`."""
 
-    def __init__(self) -> None:
-        self.failing, self.asked = False, 0
+    def __init__(self, name: str = "scripted grader") -> None:
+        self.name, self.failing, self.asked = name, False, 0
 
     async def met(self, case: Case, answer: str, item: Item) -> bool | None:
         self.asked += 1
@@ -191,6 +191,33 @@ async def test_grading_goes_on_where_it_failed_or_was_stopped(tmp_path: Path) ->
     assert grader.asked == asked, "what was graded is not graded again"
     rows = _written(tmp_path / "again.jsonl", [as_row(graded) for graded in second])
     assert read_graded(rows) == second
+
+
+async def test_one_folder_never_gives_a_model_or_grader_the_work_of_another(tmp_path: Path) -> None:
+    model, grader, settings = ScriptedModel(set(), "a"), ScriptedGrader("strict"), Settings(tmp_path)
+    await run(CASES[:2], model, grader, settings)
+    other, kinder = ScriptedModel(set(), "b"), ScriptedGrader("kind")
+    await run(CASES[:2], other, grader, settings)
+    assert (other.asked, grader.asked) == (2, 8), "the second model was not asked, or its answers were not graded"
+    await run(CASES[:2], model, kinder, settings)
+    assert (model.asked, kinder.asked) == (2, 4), "another grader reads the same answers, with its own verdicts"
+    await run(CASES[:2], model, grader, replace(settings, max_tokens=7))
+    assert model.asked == 4, "a shorter answer is another answer"
+    edited = tuple(replace(case, rubric=case.rubric[:1]) for case in CASES[:2])
+    assert [len(graded.marks) for graded in await run(edited, model, grader, settings)] == [1, 1]
+
+
+def test_a_journal_that_cannot_be_read_is_a_message(tmp_path: Path) -> None:
+    case = {"prompt_id": "a", "prompt": [{"role": "user", "content": "?"}], "rubrics": []}
+    asked = Endpoint("http://127.0.0.1:9/v1", "default")
+    Settings(tmp_path).answers(asked).write_text("no row\n")
+    command = typer.Typer()
+    command.command()(cli.healthbench)
+    words = ["--data", str(_written(tmp_path / "c.jsonl", [case])), "--folder", str(tmp_path), "--url", asked.url]
+    done = CliRunner().invoke(command, words)
+    assert done.exit_code == 1
+    assert "line 1 is no row" in done.output
+    assert isinstance(done.exception, SystemExit)
 
 
 def test_the_report_shows_scores_and_escapes_what_it_shows() -> None:

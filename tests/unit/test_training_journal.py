@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.journal import Journal, JournalBroken
+from training.journal import Journal, JournalBroken, finished
 
 
 @settings(deadline=None)  # it writes to a disk that others write to
@@ -54,6 +54,16 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"key": "a"}\nnonsense\n{"key": "b"}\n')
     with pytest.raises(JournalBroken, match="line 2 is no row"):
         Journal(tmp_path / "rows.jsonl")
+
+
+def test_a_finished_journal_has_as_many_readers_as_like(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    with Journal(path) as journal:
+        journal.append("a", {"said": 1})
+    assert finished(path) == finished(path) == {"a": {"key": "a", "said": 1}}
+    path.write_text("nonsense\n")
+    with pytest.raises(JournalBroken, match="line 1 is no row"):
+        finished(path)
 
 
 _WRITER = """

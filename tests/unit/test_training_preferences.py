@@ -124,7 +124,15 @@ def test_what_a_reviewer_changed_is_worked_out_and_kept(tmp_path: Path) -> None:
         refined = (Item(ITEMS[0].criterion, "must", 8), Item("Asks about fever.", "must", 6))
         page = [review.Reviewed("e0", refined), review.Reviewed("e1", ()), review.Reviewed("e2", ITEMS)]
         counts = review.accept(page, drafts, accepted, author="Dr B")
-        assert counts == {"rubrics": 2, "set_aside": 1, "kept": 2, "changed": 1, "added": 1, "removed": 3}
+        assert counts == {
+            "rubrics": 2,
+            "set_aside": 1,
+            "kept": 2,
+            "changed": 1,
+            "added": 1,
+            "removed": 3,
+            "unreviewed": 0,
+        }
         assert accepted["e0/Dr B"]["author"] == "Dr B"
         assert accepted["e0/Dr B"]["time"].startswith("20")
         assert review.accept(page, drafts, accepted, author="Dr B")["rubrics"] == 0, "the same page changes nothing"
@@ -157,6 +165,39 @@ def test_a_row_of_a_spreadsheet_can_set_its_example_aside(tmp_path: Path) -> Non
     writer.writerows([("id", "keep", "criterion", "polarity", "weight"), ("a", "no", "x", "must", "5")])
     (tmp_path / "r.csv").write_text(out.getvalue())
     assert review.read(tmp_path / "r.csv") == (review.Reviewed("a", ()),)
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [("no", False), ('"no"', False), ("'False'", False), ("0", False), ("yes", True), ('"Yes"', True)]
+)
+def test_no_in_quotation_marks_is_no(tmp_path: Path, said: str, *, kept: bool) -> None:
+    items = "[{criterion: x, polarity: must, weight: 3}]"
+    (tmp_path / "r.yaml").write_text(f"- id: a\n  keep: {said}\n  items: {items}\n")
+    (one,) = review.read(tmp_path / "r.yaml")
+    assert bool(one.items) is kept
+
+
+@pytest.mark.parametrize("name", ["r.yaml", "r.csv"])
+def test_a_keep_that_is_neither_yes_nor_no_is_asked_about(tmp_path: Path, name: str) -> None:
+    as_csv = "id,keep,criterion,polarity,weight\na,perhaps,x,must,5\na,yes,y,must,5\n"
+    (tmp_path / name).write_text(as_csv if name.endswith("csv") else "- id: a\n  keep: perhaps\n  items: []\n")
+    with pytest.raises(review.BadReview, match="example a, keep: should be yes or no"):
+        review.read(tmp_path / name)
+
+
+def test_an_example_whose_rows_are_all_deleted_is_told(tmp_path: Path) -> None:
+    with Journal(tmp_path / "d.jsonl") as drafts, Journal(tmp_path / "a.jsonl") as accepted:
+        for name in ("e0", "e1"):
+            drafts.append(name, {"items": [item.as_dict() for item in ITEMS]})
+        assert review.accept([review.Reviewed("e0", ITEMS)], drafts, accepted, author="Dr B")["unreviewed"] == 1
+        assert review.accept([review.Reviewed("e1", ())], drafts, accepted, author="Dr B")["unreviewed"] == 0
+
+
+@pytest.mark.parametrize("as_csv", [False, True])
+def test_the_page_says_who_preferred(tmp_path: Path, *, as_csv: bool) -> None:
+    page = review.page([(example, ITEMS) for example in _examples(tmp_path, 1)], as_csv=as_csv)
+    shown = next(csv.DictReader(io.StringIO(page))) if as_csv else yaml.safe_load(page)[0]
+    assert shown["preferred_by"] == "Dr A"
 
 
 def test_two_readers_agreement_is_cohens_kappa() -> None:

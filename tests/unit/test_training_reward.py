@@ -11,9 +11,19 @@ from hypothesis import strategies as st
 
 from service.domain.assessment import Criterion, Polarity
 from service.domain.conversation import Message, Role
-from training.reward.adapters import Background, Unjudged, openrlhf_reward, trl_form_reward, trl_reward, verl_reward
+from training.chatml import END, PAD, SPECIAL
+from training.reward.adapters import (
+    Background,
+    NotItsPrompt,
+    Unjudged,
+    openrlhf_reward,
+    trl_form_reward,
+    trl_reward,
+    verl_reward,
+    written,
+)
 from training.reward.rubric import BadRubric, Item, Rubric, row
-from training.reward.scorer import FLOOR, Scorer
+from training.reward.scorer import FLOOR, Scorer, Tally
 from training.reward.shaping import Length, is_well_formed
 
 ASKED = (Message(Role.USER, "May I take both?"),)
@@ -113,6 +123,13 @@ async def test_one_grave_fault_does_not_drown_a_group() -> None:
     assert reward.value == FLOOR
 
 
+def test_a_tally_goes_on_from_what_an_earlier_process_told() -> None:
+    told = Tally(before=9.5, answers=4, unjudged=1, asked=7, cached=3, failed=2).as_dict()
+    after = Tally.after(told)
+    assert (after.answers, after.unjudged, after.asked, after.cached, after.failed) == (4, 1, 7, 3, 2)
+    assert after.as_dict()["seconds"] >= told["seconds"] >= 9.5
+
+
 @given(st.integers(min_value=0, max_value=2000))
 def test_length_costs_nothing_up_to_what_is_allowed_and_never_more_than_the_most(words: int) -> None:
     length = Length(allowed=100, slope=0.5, most=0.4)
@@ -136,6 +153,10 @@ def test_length_costs_nothing_up_to_what_is_allowed_and_never_more_than_the_most
 def test_form_is_judged_apart_from_the_rubric(answer: str, well: bool) -> None:
     assert is_well_formed(answer) is well
     assert trl_form_reward([[{"role": "assistant", "content": answer}]]) == [float(well)]
+
+
+# OpenRLHF decodes with special tokens left in, and pads to the batch's longest.
+TAILS = ("", END, f"{END}\n", END + PAD * 40, PAD * 300)
 
 
 def _random_case(rng: random.Random) -> tuple[list[dict[str, str]], str, Rubric]:
@@ -173,7 +194,7 @@ def test_three_frameworks_get_the_same_number_over_a_thousand_random_rubrics() -
         score = openrlhf_reward(Scorer(WordJudge()), background, tensor=list)
         prompts = [f"<user>{r['prompt'][0]['content']}<assistant>" for r in rows]
         labels = [json.dumps({"rubrics": r["rubrics"], "prompt": r["prompt"]}) for r in rows]
-        queries = [prompt + text for prompt, text in zip(prompts, said, strict=True)]
+        queries = [prompt + text + rng.choice(TAILS) for prompt, text in zip(prompts, said, strict=True)]
         halves = [score(queries[part], prompts[part], labels[part]) for part in (slice(500), slice(500, None))]
         background.close()
         return [*halves[0]["rewards"], *halves[1]["rewards"]]
@@ -181,6 +202,20 @@ def test_three_frameworks_get_the_same_number_over_a_thousand_random_rubrics() -
     trl, verl = asyncio.run(through_trl()), asyncio.run(through_verl())
     assert trl == verl == through_openrlhf()
     assert len(set(trl)) > 100
+
+
+def test_what_ends_an_answer_costs_it_no_length() -> None:
+    prompt, said = "Q", " ".join(["word"] * 250)
+    assert written(f"{prompt}{said}{' '.join([END, *[PAD] * 200])}", prompt, SPECIAL) == said
+
+
+def test_a_query_that_is_not_of_its_prompt_gets_no_reward() -> None:
+    background = Background()
+    score = openrlhf_reward(Scorer(WordJudge()), background, tensor=list)
+    label = json.dumps({"rubrics": Rubric((Item("names thing0x", 5),)).to_json(), "prompt": "thing0x?"})
+    with pytest.raises(NotItsPrompt, match="does not begin with its prompt"):
+        score([f"{PAD}thing0x?"], ["thing0x?"], [label])
+    background.close()
 
 
 async def test_trl_leaves_an_unjudged_sample_out() -> None:

@@ -49,11 +49,26 @@ class Synthesis:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """How many held-out dialogues of each group the result is held against its base on, and by which judge."""
+    """How many held-out dialogues of each group the result is held against its base on, and by which judge.
+
+    With `candidate_url`, `incumbent_url` and `judge_url`, all three or none, nothing is served here: the result and the
+    base are asked by URL, and the run's own held-out rows are what is answered. Another form than our small one has no
+    other gate. The judge is not the reward's.
+    """
 
     dialogues: int = 60
     seed: int = 11
     judge: str = "training/checkpoints/clinalign-judge"
+    candidate_url: str = ""
+    incumbent_url: str = ""
+    judge_url: str = ""
+    judge_model: str = "default"
+    concurrency: int = 32
+
+    @property
+    def urls(self) -> tuple[str, str, str]:
+        """Of the candidate, the incumbent and the judge."""
+        return self.candidate_url, self.incumbent_url, self.judge_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +180,8 @@ def read(path: Path) -> AlignConfig:
         raise BadRun(f"{path}: [run] wants {missing[0]}")
     if not run["stages"] or not set(run["stages"]) <= set(KINDS):
         raise BadRun(f"{path}: [run] stages: each is one of {', '.join(KINDS)}")
+    if len(set(run["stages"])) < len(run["stages"]):
+        raise BadRun(f"{path}: [run] stages: each may come once, since its folder has its name")
     return AlignConfig(
         name=str(run["name"]),
         seed=int(run["seed"]),

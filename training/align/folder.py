@@ -1,37 +1,52 @@
 """A run's folder: whose it is, how far each stage came, and what it made; all of it whole or not at all."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from transformers import PreTrainedTokenizerBase, Trainer
+from peft import get_peft_model
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer
 
 from training.align.config import AlignConfig, BadRun
 from training.align.rows import ROWS
+from training.claim import OtherWork, claim
 from training.export import provenance
 
 DONE: Final = "done.json"
+_FIGURES: Final = "figures.json"
 
 
 def claimed(config: AlignConfig) -> Path:
-    """The run's folder, with what it is made from: the TOML, the seed, the revision, digests of the data."""
+    """The run's folder, with what it is made from: the TOML, the seed, the first revision, digests of base and data.
+
+    Written at the first start. A later one is of the same, or it would end with weights that nothing describes.
+
+    Raises:
+        BadRun: the folder is another TOML's, or the base or the data changed since.
+
+    """
     folder = config.folder
     folder.mkdir(parents=True, exist_ok=True)
-    manifest = folder / "run.json"
-    if manifest.exists() and json.loads(manifest.read_text())["toml_sha256"] != config.digest:
-        raise BadRun(f"{folder} holds a run of another TOML: give this one another name, or remove the folder")
-    (folder / "run.toml").write_text(config.text)
+    facts = {"toml_sha256": config.digest, "seed": config.seed, "data": _data(config)}
+    base = provenance.weights(Path(config.base))
+    try:
+        claim(folder / "run.json", {**facts, "base": base}, first={"git_revision": provenance.revision()})
+    except OtherWork as error:
+        raise BadRun(str(error)) from error
+    (folder / "run.toml").write_text(config.text)  # its gate may be another each time
+    return folder
+
+
+def _data(config: AlignConfig) -> dict[str, Any]:
+    """Files by their digests; the generator's sources only where it makes something of this run."""
     files = [Path(config.data.rows)] if config.data.rows else []
     if config.synthesis:
         files.append(config.synthesised / ROWS)
-    data: dict[str, Any] = {str(path): _sha256(path) for path in files}
-    data |= {"dialogues": config.data.dialogues, **provenance.sources()}
-    facts = {"toml_sha256": config.digest, "seed": config.seed, "git_revision": provenance.revision(), "data": data}
-    manifest.write_text(json.dumps({**facts, "base": weights(Path(config.base))}, indent=2) + "\n")
-    return folder
+    told: dict[str, Any] = {str(path): provenance.file_sha256(path) for path in files}
+    generates = config.data.dialogues or any(stage.kind == "dialogues" for stage in config.stages)
+    return {**told, "dialogues": config.data.dialogues, **(provenance.sources() if generates else {})}
 
 
 def last_state(folder: Path) -> str | None:
@@ -53,10 +68,15 @@ def _is_whole(path: Path) -> bool:
 
 
 def publish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, base: Path, made: Path) -> None:
-    """Weights as safetensors and nothing pickled; generation with its cache on; whole or not at all."""
+    """Weights as safetensors and nothing pickled; generation with its cache on; whole or not at all.
+
+    Every process takes part where there are several: each may hold a part of the weights. The main one writes.
+    """
+    model = gathered(trainer, base)
+    if model is None:
+        return
     partial = made.with_name("checkpoint.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    model = trainer.accelerator.unwrap_model(trainer.model)
     if hasattr(model, "merge_and_unload"):
         model = model.merge_and_unload()
     model.config.use_cache = True
@@ -72,6 +92,26 @@ def publish(trainer: Trainer, tokenizer: PreTrainedTokenizerBase, base: Path, ma
     partial.replace(made)
 
 
+def gathered(trainer: Trainer, base: Path) -> Any:
+    """The whole model, on the main process; None on the others.
+
+    Of several processes a sharded model is no module that can be saved: its weights are gathered, and put into the
+    base read anew, with its adapters where it has some.
+    """
+    accelerator = trainer.accelerator
+    model = accelerator.unwrap_model(trainer.model)
+    if accelerator.num_processes == 1:
+        return model
+    state = accelerator.get_state_dict(trainer.model)
+    if not accelerator.is_main_process:
+        return None
+    whole: Any = AutoModelForCausalLM.from_pretrained(base, dtype=next(iter(state.values())).dtype)
+    if hasattr(model, "peft_config"):
+        whole = get_peft_model(whole, model.peft_config["default"])
+    whole.load_state_dict(state)
+    return whole
+
+
 def _loss(trainer: Trainer) -> str:
     """As TRL names it; GSPO is GRPO's loss on whole sequences."""
     loss = trainer.args.loss_type
@@ -80,20 +120,14 @@ def _loss(trainer: Trainer) -> str:
 
 
 def note(folder: Path, figures: dict[str, Any]) -> None:
-    """Adds figures to the run's `figures.json`."""
-    path = folder / "figures.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps({**known, **figures}, indent=2) + "\n")
+    """Adds figures to the run's `figures.json`, which a kill leaves whole."""
+    path = folder / _FIGURES
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps({**noted(folder), **figures}, indent=2) + "\n")
+    partial.replace(path)
 
 
-def weights(folder: Path) -> str:
-    """A digest of a checkpoint's weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        digest.update(_sha256(path).encode())
-    return digest.hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def noted(folder: Path) -> dict[str, Any]:
+    """The run's figures so far."""
+    path = folder / _FIGURES
+    return dict(json.loads(path.read_text())) if path.exists() else {}

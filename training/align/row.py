@@ -42,11 +42,8 @@ class Row:
         return [{"role": turn.role.value, "content": turn.content} for turn in self.prompt]
 
     def is_held_out(self, one_in: int) -> bool:
-        """Whether it is for evaluation: by its id alone, so that no file or order can change it.
-
-        What stands after a # tells apart the tasks of one dialogue, which are held out together.
-        """
-        return int(hashlib.sha256(self.id.partition("#")[0].encode()).hexdigest(), 16) % one_in == 0
+        """Whether it is for evaluation."""
+        return is_held_out(self.id, one_in)
 
     def does(self, reply: str, criterion: str) -> bool | None:
         """Whether one of the known wordings stands in the reply; None where none is known.
@@ -70,3 +67,11 @@ class Row:
             return edits.apply(self.body, edits.read(reply))
         except edits.EditsRejected:
             return None
+
+
+def is_held_out(name: str, one_in: int) -> bool:
+    """Whether a row of this id is for evaluation: by its id alone, so that no file or order can change it.
+
+    What stands after a # tells apart the tasks of one dialogue, which are held out together.
+    """
+    return int(hashlib.sha256(name.partition("#")[0].encode()).hexdigest(), 16) % one_in == 0

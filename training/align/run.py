@@ -7,12 +7,11 @@ A run that was stopped, even killed, goes on where it was when it is started aga
 
 import argparse
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from accelerate import PartialState
 from rich.console import Console
 from rich.progress import Progress
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
@@ -20,15 +19,19 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 from training.align import optimisers, supervised
 from training.align.config import AlignConfig, Stage, read
 from training.align.exported import export
-from training.align.folder import DONE, claimed, last_state, note, publish, weights
+from training.align.folder import DONE, claimed, last_state, note, publish
+from training.align.needs import need_for_training
+from training.align.ranks import on_main, ranks
 from training.align.rollouts import Pair, pairs, roll_out
-from training.align.row import Kind
+from training.align.row import Kind, Row
 from training.align.rows import FirstOf, Rows, WordingsJudge, load
+from training.align.tally import KeptTally
 from training.align.writers import Writer, precision, served_writer
-from training.journal import Journal
+from training.export import provenance
+from training.journal import Journal, finished
 from training.models import Endpoint
 from training.reward.judges import ServedJudge
-from training.reward.scorer import Judge, Scorer, Tally
+from training.reward.scorer import Judge, Scorer
 from training.reward.shaping import Length
 
 
@@ -40,23 +43,24 @@ def run(config: AlignConfig, *, judge: Judge | None = None) -> Path:
     """Makes the checkpoint and returns its folder. `judge` is who gives the reward, in place of the TOML's.
 
     Raises:
-        BadRun: the folder belongs to another TOML.
+        BadRun: the folder belongs to another TOML, or the base or the rows are not there.
 
     """
+    need_for_training(config)
+    ranks()  # before TRL's settings, which would start the processes' group with a patience of minutes
     check(config)
     set_seed(config.seed)
-    folder = claimed(config)
+    on_main(lambda: claimed(config))
     rows = load(config)
     at = Path(config.base)
     with nullcontext(Scorer(judge)) if judge else scoring(config, rows) as scorer:
         for stage in config.stages:
-            made = folder / stage.kind / "checkpoint"
+            made = config.folder / stage.kind / "checkpoint"
             if not (made / DONE).exists():
-                scorer.tally = Tally()
                 optimise(config, stage, at, made, rows, scorer)
-                note(folder, {f"reward_{stage.kind}": {"judge": scorer.judge.name, **scorer.tally.as_dict()}})
+            ranks().wait_for_everyone()  # or the others would look for what the main process is still writing
             at = made
-    return export(config, at)
+    return on_main(lambda: export(config, at)) or at
 
 
 def check(config: AlignConfig) -> None:
@@ -93,33 +97,56 @@ def scoring(config: AlignConfig, rows: Rows) -> Iterator[Scorer]:
 
 def optimise(config: AlignConfig, stage: Stage, base: Path, made: Path, rows: Rows, scorer: Scorer) -> None:
     """One stage from the weights in `base` to those in `made`."""
-    if stage.kind == "dialogues":
-        supervised.learn(config, stage, base, made)
+    if stage.kind == "dialogues":  # every token is learnt, and no reward given
+        on_main(lambda: supervised.learn(config, stage, base, made))
         return
+    tally = KeptTally(config.folder, stage.kind, scorer)
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=precision(adapters=config.lora is not None))
     match stage.kind:
         case "sft":
-            trainer = optimisers.sft(config, stage, model, tokenizer, rolled_out(config, base, rows, scorer))
+            trainer = optimisers.sft(config, stage, model, tokenizer, paired(config, stage, base, rows, scorer, tally))
         case "dpo":
-            trainer = optimisers.dpo(config, stage, model, tokenizer, rolled_out(config, base, rows, scorer))
+            trainer = optimisers.dpo(config, stage, model, tokenizer, paired(config, stage, base, rows, scorer, tally))
         case _:
             trainer = optimisers.grpo(config, stage, model, tokenizer, rows.train, scorer)
+    trainer.add_callback(tally)
     trainer.train(resume_from_checkpoint=last_state(Path(str(trainer.args.output_dir))))
     publish(trainer, tokenizer, base, made)
+    tally.keep()
 
 
-def rolled_out(config: AlignConfig, base: Path, rows: Rows, scorer: Scorer) -> list[Pair]:
-    """The best and worst of several answers that the stage's base gives to each training prompt."""
-    settings = config.rollouts
+def paired(config: AlignConfig, stage: Stage, base: Path, rows: Rows, scorer: Scorer, tally: KeptTally) -> list[Pair]:
+    """The best and worst of several answers that the stage's base gives to each training prompt.
+
+    Raises:
+        NothingToLearn: no prompt has answers that the reward tells apart.
+
+    """
     drafts = [row for row in rows.train if row.kind is Kind.DRAFT]
-    path = config.folder / f"rollouts-{weights(base)[:12]}.jsonl"
-    with (
-        PartialState().main_process_first(),
-        Journal(path) as journal,
-        Progress(console=Console(stderr=True)) as progress,
-    ):
+    path = config.folder / f"rollouts-{provenance.weights(base)[:12]}.jsonl"
+    on_main(lambda: rolled_out(config, base, drafts, path, scorer, tally))
+    found = pairs(drafts, finished(path))
+    if not found:
+        raise NothingToLearn(
+            "no prompt has two answers that the reward tells apart: more samples, or a higher temperature"
+        )
+    on_main(lambda: note(config.folder, {f"pairs_{stage.kind}": len(found)}))
+    return found
+
+
+def rolled_out(
+    config: AlignConfig, base: Path, drafts: Sequence[Row], path: Path, scorer: Scorer, tally: KeptTally
+) -> None:
+    """Writes the journal of answers and their rewards to its end."""
+    settings = config.rollouts
+    with Journal(path) as journal, Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("rollouts", total=len(drafts))
+
+        def advance(count: int) -> None:
+            progress.advance(task, count)
+            tally.keep()
+
         roll_out(
             drafts,
             served_writer(settings) if settings.url else Writer(config, base),
@@ -128,15 +155,8 @@ def rolled_out(config: AlignConfig, base: Path, rows: Rows, scorer: Scorer) -> l
             seed=config.seed,
             batch=settings.batch,
             form_weight=config.reward.form_weight,
-            progress=lambda count: progress.advance(task, count),
+            progress=advance,
         )
-        found = pairs(drafts, journal)
-    if not found:
-        raise NothingToLearn(
-            "no prompt has two answers that the reward tells apart: more samples, or a higher temperature"
-        )
-    note(config.folder, {f"pairs-{base.name}": len(found)})
-    return found
 
 
 if __name__ == "__main__":
@@ -147,4 +167,6 @@ if __name__ == "__main__":
     told = read(given.toml)
     if given.reward_url:
         told = replace(told, reward=replace(told.reward, url=given.reward_url))
-    print(run(told))
+    made_at = run(told)
+    if ranks().is_main_process:
+        print(made_at)

@@ -15,7 +15,12 @@ from training.models import Endpoint, Model
 
 def precision(*, adapters: bool = True) -> torch.dtype:
     """What a model is loaded in: many CPUs are slow in bfloat16, and weights that learn lose small steps in it."""
-    return torch.bfloat16 if adapters and torch.cuda.is_available() else torch.float32
+    return torch.bfloat16 if adapters and device().type == "cuda" else torch.float32
+
+
+def device() -> torch.device:
+    """Where a model that writes stands: bfloat16 is chosen for a GPU, so that is where it has to be."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 class Writer:
@@ -29,7 +34,7 @@ class Writer:
         """`samples` answers to each row."""
         if self._loaded is None:
             model = AutoModelForCausalLM.from_pretrained(self._base, dtype=precision())
-            self._loaded = model.eval(), AutoTokenizer.from_pretrained(self._base, padding_side="left")
+            self._loaded = model.to(device()).eval(), AutoTokenizer.from_pretrained(self._base, padding_side="left")
         model, tokenizer = self._loaded
         settings = self._config.rollouts
         prompts = [tokenizer.apply_chat_template(r.turns, tokenize=False, add_generation_prompt=True) for r in rows]

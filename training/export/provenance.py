@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from pathlib import Path
 from typing import Final
 
 from training.dialogues.library import ROOT
@@ -24,6 +25,20 @@ def revision() -> str:
 def sources() -> dict[str, str]:
     """For each folder of sources one digest over its files, in order of their names."""
     return {folder: _digest_of(folder) for folder in SOURCES}
+
+
+def weights(folder: Path) -> str:
+    """A digest of a checkpoint's weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(file_sha256(path).encode())
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """A file's digest, read in parts."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest_of(folder: str) -> str:

@@ -8,7 +8,7 @@ from training import gguf
 from training.dialogues import library
 from training.export.manifest import digest
 from training.gate.decision import Figures
-from training.gate.judges import Judge, opened
+from training.gate.judges import Judge, check, opened
 from training.gate.report import HTML_NAME, JSON_NAME, Report
 from training.gate.rows import Rows, measure
 from training.llama import Llama
@@ -25,8 +25,10 @@ def compare(
         CheckpointRefused: one of them cannot be served.
         SettingsError: the small judge's folder cannot be used.
         NotComparable: a figure could not be measured for both.
+        OwnJudge: the candidate would judge itself.
 
     """
+    check(judge, candidate)
     rows = Rows(library=library.load(), queries=library.queries(), count=count, seed=seed)
     with opened(judge) as reader:
         new, old = (_measured(place, reader, rows, progress) for place in (candidate, incumbent))

@@ -26,6 +26,10 @@ from training.llama import Llama
 _WEIGHTS = "model.safetensors"
 
 
+class OwnJudge(ValueError):
+    """The judge is the candidate itself, whose word on its own answers is none."""
+
+
 class Judge(Protocol):
     """A judge of answers."""
 
@@ -75,6 +79,18 @@ class ByVerdicts:
         text = Candidate(answer, dialogue.setting.duty).text
         said = (*dialogue.setting.prompt, Message(Role.ASSISTANT, text))
         return tuple(verdict.read(self.model.first_token((*said, verdict.instruction(c.text)))) for c in criteria)
+
+
+def check(judge: Path, candidate: Path) -> None:
+    """Refuses a candidate that would judge itself, whatever its folder is called.
+
+    Raises:
+        OwnJudge: the two hold the same weights.
+
+    """
+    weights = [folder / _WEIGHTS for folder in (judge, candidate)]
+    if all(path.is_file() for path in weights) and gguf.sha256(weights[0]) == gguf.sha256(weights[1]):
+        raise OwnJudge(f"{judge} holds the candidate's own weights: name another judge, which gave no reward")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from training.healthbench import records, report, scoring
 from training.healthbench.grading import Grader
 from training.healthbench.records import Graded
 from training.healthbench.run import Settings, as_row, run
+from training.journal import JournalBroken
 from training.models import Endpoint, Model
 
 _MODEL_KEY, _GRADER_KEY = "CLINALIGN_MODEL_KEY", "CLINALIGN_GRADER_KEY"
@@ -53,7 +54,7 @@ def healthbench(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses 
             )
             facts = {"rows": data.name, "model": f"{model} at {url}", "grader": f"{grader} at {judged.url}"}
         scores = scoring.score(graded)
-    except (records.BadRow, scoring.NothingToScore) as error:
+    except (records.BadRow, scoring.NothingToScore, JournalBroken) as error:
         Console(stderr=True, soft_wrap=True).print(f"clinalign: {error}", style="bold red", markup=False)
         raise typer.Exit(1) from error
     if html is not None:

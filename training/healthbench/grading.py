@@ -1,5 +1,6 @@
 """One criterion of one answer, asked of a grader model as HealthBench asks: a conversation in, met or not out."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 
@@ -38,6 +39,12 @@ class Grader:
     """Any OpenAI-compatible model. One call a criterion, greedy."""
 
     model: Model
+
+    @property
+    def name(self) -> str:
+        """Model, server, and a digest of the question's words."""
+        words = hashlib.sha256(json.dumps([_ASK, _SCHEMA]).encode()).hexdigest()[:12]
+        return f"{self.model.endpoint.model} at {self.model.endpoint.url}, asked {words}"
 
     async def met(self, case: Case, answer: str, item: Item) -> bool | None:
         """Whether the thing is there. None: the call failed, or its reply is no verdict, after a second try."""

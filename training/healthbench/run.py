@@ -1,6 +1,8 @@
 """A model's answers to HealthBench's conversations, graded: cases in, a journal of answers and verdicts out."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +10,16 @@ from typing import Any, Protocol
 
 from training.healthbench.records import Case, Graded, Item, Mark
 from training.journal import Journal
-from training.models import Model, ModelFailed
+from training.models import Endpoint, Model, ModelFailed
 
 
 class Grades(Protocol):
     """Who says whether a criterion is met."""
+
+    @property
+    def name(self) -> str:
+        """Which model, where it is served, and how it is asked: verdicts of another are another journal's."""
+        ...
 
     async def met(self, case: Case, answer: str, item: Item) -> bool | None:
         """Whether the thing is there; None: the grading failed."""
@@ -21,11 +28,23 @@ class Grades(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`folder` keeps the journals; `in_flight` conversations are worked on at once."""
+    """`folder` keeps the journals; `in_flight` conversations are worked on at once.
+
+    A journal's name has a digest of who wrote it, so that one folder may hold several models' and graders' work, and
+    none passes for another's.
+    """
 
     folder: Path
     in_flight: int = 16
     max_tokens: int = 1024
+
+    def answers(self, asked: Endpoint) -> Path:
+        """The journal of a model's answers."""
+        return self.folder / f"answers-{_digest(asked.url, asked.model, self.max_tokens)}.jsonl"
+
+    def verdicts(self, asked: Endpoint, grader: Grades) -> Path:
+        """The journal of a grader's verdicts on them."""
+        return self.folder / f"verdicts-{_digest(asked.url, asked.model, self.max_tokens, grader.name)}.jsonl"
 
 
 async def run(
@@ -44,15 +63,16 @@ async def run(
         JournalBroken: a journal cannot be read, or another run writes it.
 
     """
-    with Journal(settings.folder / "answers.jsonl") as answers, Journal(settings.folder / "verdicts.jsonl") as verdicts:
+    asked = model.endpoint
+    with Journal(settings.answers(asked)) as answers, Journal(settings.verdicts(asked, grader)) as verdicts:
         places = asyncio.Semaphore(settings.in_flight)
 
         async def one(case: Case) -> None:
             async with places:
-                if case.prompt_id not in answers:
+                if _prompt(case) not in answers:
                     await _answer(case, model, answers, max_tokens=settings.max_tokens)
-                if case.prompt_id in answers and case.prompt_id not in verdicts:
-                    await _grade(case, str(answers[case.prompt_id]["answer"]), grader, verdicts)
+                if _prompt(case) in answers and _rubric(case) not in verdicts:
+                    await _grade(case, str(answers[_prompt(case)]["answer"]), grader, verdicts)
             progress()
 
         async with asyncio.TaskGroup() as group:
@@ -61,22 +81,36 @@ async def run(
         return tuple(_graded(case, answers, verdicts) for case in cases)
 
 
+def _prompt(case: Case) -> str:
+    """An answer's key: what was asked, not its name alone, which an edited file keeps."""
+    return f"{case.prompt_id}/{_digest([[turn.role.value, turn.content] for turn in case.prompt])}"
+
+
+def _rubric(case: Case) -> str:
+    """A verdict's key: the criteria and points belong to it."""
+    return f"{_prompt(case)}/{_digest([[item.criterion, item.points] for item in case.rubric])}"
+
+
+def _digest(*told: object) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
 async def _answer(case: Case, model: Model, answers: Journal, *, max_tokens: int) -> None:
     try:
         reply = await model.ask(case.prompt, temperature=0.0, max_tokens=max_tokens)
     except ModelFailed:
         return
-    answers.append(case.prompt_id, {"answer": reply.text, "finish_reason": reply.finish_reason})
+    answers.append(_prompt(case), {"answer": reply.text, "finish_reason": reply.finish_reason})
 
 
 async def _grade(case: Case, answer: str, grader: Grades, verdicts: Journal) -> None:
     met = await asyncio.gather(*(grader.met(case, answer, item) for item in case.rubric))
     if all(verdict is not None for verdict in met):
-        verdicts.append(case.prompt_id, {"met": met})
+        verdicts.append(_rubric(case), {"met": met})
 
 
 def _graded(case: Case, answers: Journal, verdicts: Journal) -> Graded:
-    answered, judged = answers.get(case.prompt_id), verdicts.get(case.prompt_id)
+    answered, judged = answers.get(_prompt(case)), verdicts.get(_rubric(case))
     met: Sequence[bool | None] = judged["met"] if judged else [None] * len(case.rubric)
     marks = tuple(Mark(item.points, said, item.tags) for item, said in zip(case.rubric, met, strict=True))
     words = len(str(answered["answer"]).split()) if answered else None

@@ -59,7 +59,7 @@ def draft(
         with Journal(folder / "examples.jsonl") as known:
             for example in examples:
                 if example.id not in known:
-                    known.append(example.id, {"question": example.question})
+                    known.append(example.id, {"question": example.question, "preferred_by": example.author})
     _say({"page": str(out), "drafted": len(rows), "waiting": len(examples) - len(rows)}, as_json=as_json)
 
 

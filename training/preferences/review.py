@@ -24,7 +24,9 @@ _HEAD = """\
 # polarity: must (a good answer does it) or must_not (a bad answer does it). weight: 1 to 10.
 # Then: clinalign rubrics accept THIS_FILE --author "Your name"
 """
-_COLUMNS = ("id", "keep", "criterion", "polarity", "weight", "question", "preferred", "other", "why")
+_COLUMNS = ("id", "keep", "criterion", "polarity", "weight", "question", "preferred", "other", "preferred_by", "why")
+# As people and spreadsheets write it; YAML's own yes and no come as booleans, quoted ones as text.
+_KEEPS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 
 
 class BadReview(ValueError):
@@ -48,22 +50,30 @@ def page(rows: Iterable[tuple[Example, Sequence[Item]]], *, as_csv: bool) -> str
         writer.writerow(_COLUMNS)
         for example, items in listed:
             for at, item in enumerate(items):
-                shown = (example.question, example.preferred, example.other, example.why) if at == 0 else ("",) * 4
+                shown = _shown(example).values() if at == 0 else ("",) * len(_shown(example))
                 writer.writerow((example.id, "yes", item.criterion, item.polarity, item.weight, *shown))
         return out.getvalue()
     content = [
         {
             "id": example.id,
             "keep": True,
-            "question": example.question,
-            "preferred": example.preferred,
-            "other": example.other,
-            "why": example.why,
+            **_shown(example),
             "items": [item.as_dict() for item in items],
         }
         for example, items in listed
     ]
     return _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+
+
+def _shown(example: Example) -> dict[str, str]:
+    """What a reviewer sees of an example beside its items."""
+    return {
+        "question": example.question,
+        "preferred": example.preferred,
+        "other": example.other,
+        "preferred_by": example.author,
+        "why": example.why,
+    }
 
 
 def read(path: Path) -> tuple[Reviewed, ...]:
@@ -87,19 +97,34 @@ def read(path: Path) -> tuple[Reviewed, ...]:
         if name in found:
             raise BadReview(f"{path}: example {name} comes twice")
         try:
-            found[name] = Reviewed(name, items_of(row.get("items") or []) if row.get("keep", True) else ())
+            found[name] = Reviewed(name, items_of(row.get("items") or []) if _keeps(row.get("keep", True)) else ())
         except Unreadable as error:
             raise BadReview(f"{path}: example {name}, {error}") from error
     return tuple(found.values())
 
 
+def _keeps(value: object) -> bool:
+    """Whether an example is kept: never by a guess at what a reviewer meant.
+
+    Raises:
+        Unreadable: it is neither yes nor no.
+
+    """
+    if isinstance(value, bool):
+        return value
+    if (found := _KEEPS.get(str(value).strip().lower())) is None:
+        raise Unreadable("keep: should be yes or no")
+    return found
+
+
 def _from_csv(text: str) -> list[dict[str, Any]]:
     grouped: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    dropped: set[str] = set()
+    keeps: dict[str, str] = {}
     for row in csv.DictReader(io.StringIO(text)):
         name = (row.get("id") or "").strip()
-        if (row.get("keep") or "").strip().lower() in {"no", "n", "false", "0"}:
-            dropped.add(name)
+        said = (row.get("keep") or "").strip() or "yes"  # a row that a reviewer added may leave it out
+        if _KEEPS.get(keeps.get(name, "yes").lower()):  # one row that says no, or nothing known, is enough
+            keeps[name] = said
         weight = (row.get("weight") or "").strip()
         grouped[name].append(
             {
@@ -108,7 +133,7 @@ def _from_csv(text: str) -> list[dict[str, Any]]:
                 "weight": int(weight) if weight.isdecimal() else weight,
             }
         )
-    return [{"id": name, "keep": name not in dropped, "items": items} for name, items in grouped.items()]
+    return [{"id": name, "keep": keeps[name], "items": items} for name, items in grouped.items()]
 
 
 def accept(
@@ -116,7 +141,8 @@ def accept(
 ) -> dict[str, int]:
     """Keeps a reviewer's rubrics, with author, time and what was changed. The same page may be given again.
 
-    Returns counts of items kept, changed, added, removed, and examples set aside.
+    Returns counts of items kept, changed, added, removed, and examples set aside; and of drafts that this author has
+    not reviewed, on this page or another: an example whose rows were all deleted is one of them.
 
     Raises:
         BadReview: an example was never drafted, or this author reviewed it otherwise. Nothing is kept then.
@@ -148,6 +174,7 @@ def accept(
         totals["rubrics" if one.items else "set_aside"] += 1
         for kind, count in changes.items():
             totals[kind] += count
+    totals["unreviewed"] = sum(_key(name, author) not in accepted for name in drafts)
     return dict(totals)
 
 

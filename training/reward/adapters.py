@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 from service.domain.conversation import Message, Role
+from training import chatml
 from training.reward.rubric import Rubric
 from training.reward.scorer import Reward, Scorer
 from training.reward.shaping import form
@@ -23,6 +24,10 @@ Turns = str | Sequence[Mapping[str, str]]
 
 class Unjudged(RuntimeError):
     """The judge did not answer within the patience; the run stops here and is resumed when it does."""
+
+
+class NotItsPrompt(ValueError):
+    """OpenRLHF's query and prompt do not belong together: the tokenizer's text is not what was tokenized, say."""
 
 
 def trl_reward(scorer: Scorer) -> Callable[..., Awaitable[list[float | None]]]:
@@ -78,11 +83,17 @@ class Background:
 
 
 def openrlhf_reward(
-    scorer: Scorer, background: Background, *, tensor: Callable[[list[float]], Any], patience_s: float = 600.0
+    scorer: Scorer,
+    background: Background,
+    *,
+    tensor: Callable[[list[float]], Any],
+    ends: Sequence[str] = chatml.SPECIAL,
+    patience_s: float = 600.0,
 ) -> Callable[..., dict[str, Any]]:
     """For OpenRLHF's `--remote_rm_url file.py`: `labels` are JSON of `rubrics` and `prompt`.
 
-    `queries` are prompts with their answers as one text, and `prompts` the same prompts: what follows is the answer.
+    `queries` are prompts with their answers as one text, and `prompts` the same prompts: what follows is the answer, up
+    to the first of `ends`. OpenRLHF decodes with special tokens left in, the answer's end and the padding among them.
     `tensor` is torch.tensor, which this module does without.
     """
 
@@ -102,13 +113,26 @@ def openrlhf_reward(
         async def one(query: str, prompt: str, label: str) -> Reward:
             known = json.loads(label)
             rubric = Rubric.from_json(known["rubrics"])
-            said = query.removeprefix(prompt)
+            said = written(query, prompt, ends)
             return await patient(scorer, messages(known["prompt"]), said, rubric, patience_s=patience_s)
 
         rows = zip(queries, prompts, labels, strict=True)
         return list(await asyncio.gather(*(one(*row) for row in rows)))
 
     return reward_func
+
+
+def written(query: str, prompt: str, ends: Sequence[str]) -> str:
+    """What follows the prompt, without what ends it.
+
+    Raises:
+        NotItsPrompt: the query begins with something else. To score it whole would reward the prompt's own words.
+
+    """
+    if not query.startswith(prompt):
+        raise NotItsPrompt(f"a query of {len(query)} letters does not begin with its prompt of {len(prompt)}")
+    said = query[len(prompt) :]
+    return said[: min((at for end in ends if (at := said.find(end)) >= 0), default=len(said))]
 
 
 async def patient(scorer: Scorer, prompt: Sequence[Message], said: str, rubric: Rubric, *, patience_s: float) -> Reward:

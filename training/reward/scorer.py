@@ -5,9 +5,9 @@ import hashlib
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 from service.domain.conversation import Message
@@ -47,18 +47,32 @@ class Reward:
 
 @dataclass(slots=True)
 class Tally:
-    """How much was scored, since `began`."""
+    """How much was scored, since `began` and in the `before` seconds of processes that were stopped."""
 
     began: float = field(default_factory=time.monotonic)
+    before: float = 0.0
     answers: int = 0
     unjudged: int = 0
     asked: int = 0
     cached: int = 0
     failed: int = 0
 
+    @classmethod
+    def after(cls, told: Mapping[str, Any]) -> "Tally":
+        """One that goes on from what `as_dict` told of an earlier process."""
+        cached = int(told["verdicts_cached"])
+        return cls(
+            before=float(told["seconds"]),
+            answers=int(told["answers"]),
+            unjudged=int(told["unjudged"]),
+            asked=int(told["verdicts"]) - cached,
+            cached=cached,
+            failed=int(told["verdicts_failed"]),
+        )
+
     def as_dict(self) -> dict[str, float]:
         """Counts, and verdicts and answers a second."""
-        seconds = max(time.monotonic() - self.began, 1e-9)
+        seconds = max(self.before + time.monotonic() - self.began, 1e-9)
         verdicts = self.asked + self.cached
         return {
             "answers": self.answers,

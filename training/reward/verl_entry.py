@@ -1,15 +1,10 @@
 """What verl loads as `custom_reward_function`: one scorer a reward worker, its judge named by the environment."""
 
-import os
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from training.models import Endpoint
 from training.reward.adapters import verl_reward
-from training.reward.judges import ServedJudge
-from training.reward.scorer import Scorer
-from training.reward.shaping import Length
+from training.reward.from_environment import scorer
 
 
 async def compute_score(
@@ -22,17 +17,4 @@ async def compute_score(
         KeyError: CLINALIGN_REWARD_URL is not set.
 
     """
-    return await verl_reward(_scorer())(data_source, solution_str, ground_truth, extra_info, **more)
-
-
-@cache
-def _scorer() -> Scorer:
-    """The scorer of this worker."""
-    endpoint = Endpoint(
-        os.environ["CLINALIGN_REWARD_URL"],
-        os.environ.get("CLINALIGN_REWARD_MODEL", "default"),
-        "CLINALIGN_REWARD_KEY",
-        int(os.environ.get("CLINALIGN_REWARD_CONCURRENCY", "64")),
-    )
-    words = int(os.environ.get("CLINALIGN_REWARD_ALLOWED_WORDS", "250"))
-    return Scorer(ServedJudge(endpoint), length=Length(words), concurrency=endpoint.concurrency)
+    return await verl_reward(scorer())(data_source, solution_str, ground_truth, extra_info, **more)

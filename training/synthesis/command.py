@@ -1,8 +1,10 @@
 """What `clinalign train synthesize` does, step by step: each function is one thing that a run may be asked for."""
 
 import asyncio
+import importlib.util
 import itertools
 import json
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,16 +16,23 @@ from rich.progress import Progress
 
 from principles_store.errors import StoreError
 from principles_store.paths import Places
+from training.claim import OtherWork
+from training.environments import ROOT, TRAINING
 from training.healthbench.records import BadRow, lines
 from training.journal import JournalBroken
 from training.models import Endpoint
 from training.synthesis.queries import BadQueries, Query, read
-from training.synthesis.run import Prices, Report, Synthesis
+from training.synthesis.run import ROWS, Prices, Report, Synthesis
 from training.synthesis.steps import Plan
 from training.synthesis.store import StoredPrinciples
 
+
+class NotWritten(RuntimeError):
+    """Parquet could not be written; the message says why."""
+
+
 # What a person can mend: the message says what and where.
-REFUSED: Final = (BadQueries, BadRow, JournalBroken, StoreError)
+REFUSED: Final = (BadQueries, BadRow, JournalBroken, NotWritten, OtherWork, StoreError)
 _MODEL_KEY, _JUDGE_KEY = "CLINALIGN_MODEL_KEY", "CLINALIGN_GRADER_KEY"
 
 
@@ -53,6 +62,7 @@ def opened(
 
     Raises:
         JournalBroken: the folder's journal cannot be read, or another run works there.
+        OtherWork: the folder belongs to another plan.
         StoreError: the principles or their index cannot be used.
 
     """
@@ -95,3 +105,28 @@ def finish(run: Synthesis, source: Source, prompt_price: float, completion_price
     report: Report = run.finish(source.queries(), prices=Prices(prompt_price, completion_price))
     (run.folder / "report.json").write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
     return report.as_dict()
+
+
+def write_parquet(run: Synthesis, folder: Path, one_in: int) -> dict[str, int]:
+    """The rows as Parquet, those to train on apart from those held out; how many rows each file has.
+
+    By pyarrow, ours or the training environment's.
+
+    Raises:
+        BadRow: a row cannot be read.
+        NotWritten: there is no pyarrow, or it failed.
+
+    """
+    rows = run.folder / ROWS
+    if importlib.util.find_spec("pyarrow") is not None:
+        from training.synthesis.split import split  # noqa: PLC0415 - only this format needs it
+
+        return split(rows, folder, one_in)
+    if not TRAINING.exists():
+        raise NotWritten(f"{folder}: Parquet needs pyarrow: run `make install-align`")
+    words = [str(TRAINING), "-m", "training.synthesis.split", str(rows.absolute()), str(folder.absolute()), str(one_in)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if done.returncode:
+        raise NotWritten(f"{folder}: {(done.stderr.splitlines() or [f'exit status {done.returncode}'])[-1]}")
+    counts: dict[str, int] = json.loads(done.stdout)
+    return counts

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from training.claim import OtherWork, claim
 from training.journal import Journal
 from training.models import Endpoint, Model, ModelFailed
 from training.synthesis.checks import Encode
@@ -16,6 +17,7 @@ from training.synthesis.queries import Query
 from training.synthesis.steps import Asked, Done, Dropped, Pending, Plan, Request, Stage, step
 
 ROWS: Final = "rows.jsonl"
+PLAN: Final = "plan.json"
 # What a chat completion's JSON holds beside what is read again: dropped, to keep journals small.
 _KEPT: Final = ("choices", "usage")
 
@@ -69,12 +71,32 @@ class Report:
 
 
 class Synthesis:
-    """One run's folder: `replies.jsonl` is the journal of every model reply; `rows.jsonl` follows from it."""
+    """One run's folder: `replies.jsonl` is the journal of every model reply; `rows.jsonl` follows from it.
+
+    `plan.json` says who writes and judges, and by which principles and prompt. A reply's key does not, so that a folder
+    of another plan is refused: its old replies would be signed with the new plan's names.
+
+    Raises:
+        JournalBroken: the journal cannot be read, or another run works here.
+        OtherWork: the folder belongs to another plan.
+
+    """
 
     def __init__(self, folder: Path, store: Reads, plan: Plan) -> None:
         self.folder, self.plan = folder, plan
         self._store = store
         self._replies = Journal(folder / "replies.jsonl")
+        try:
+            self._claim()
+        except OtherWork:
+            self.close()
+            raise
+
+    def _claim(self) -> None:
+        if len(self._replies) and not (self.folder / PLAN).exists():
+            raise OtherWork(f"{self.folder} has replies but no {PLAN} that says whose: choose another folder")
+        settings = {"samples": self.plan.samples, "tries": self.plan.tries, "seed": self.plan.seed}
+        claim(self.folder / PLAN, {**self._facts(), **settings})
 
     def close(self) -> None:
         """Lets go of the folder."""

@@ -1,0 +1,69 @@
+"""The commands from preferences to proposals, as a person gives them, with a model that drafts by URL."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from tests.rubric_model import served
+from training.preferences.cli import commands
+
+ITEMS = [
+    {"criterion": "Tells the person to rest.", "polarity": "must", "weight": 5},
+    {"criterion": "Names a wrong dose.", "polarity": "must_not", "weight": 9},
+]
+
+
+def _said(*words: str) -> Result:
+    return CliRunner().invoke(commands, [*words, "--json"])
+
+
+def _told(*words: str) -> dict[str, Any]:
+    done = _said(*words)
+    assert done.exit_code == 0, done.output
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.fixture
+def preferences(tmp_path: Path) -> Path:
+    rows = [{"conversation": f"Q{at}?", "preferred": "Rest.", "other": "Run.", "author": "Dr A"} for at in range(3)]
+    path = tmp_path / "preferences.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+async def test_drafts_are_reviewed_and_readers_held_against_each_other(tmp_path: Path, preferences: Path) -> None:
+    folder, page = ["--folder", str(tmp_path / "rubrics")], tmp_path / "review.yaml"
+    async with served() as server:
+        server.only = json.dumps({"items": ITEMS})
+        words = ["draft", str(preferences), "--url", server.url, "--out", str(page), *folder]
+        assert await asyncio.to_thread(_told, *words) == {"page": str(page), "drafted": 3, "waiting": 0}
+        assert (await asyncio.to_thread(_told, *words))["drafted"] == 3
+        assert server.asked == 3, "a draft that is there is not asked for again"
+    examples = yaml.safe_load(page.read_text())
+    assert {example["preferred_by"] for example in examples} == {"Dr A"}
+    first = _told("accept", str(page), "--author", "Dr B", *folder)
+    assert (first["rubrics"], first["kept"], first["unreviewed"]) == (3, 6, 0)
+    page.write_text(yaml.safe_dump([{**examples[0], "keep": "no"}, {**examples[1], "items": ITEMS[:1]}]))
+    second = _told("accept", str(page), "--author", "Dr C", *folder)
+    assert (second["rubrics"], second["set_aside"], second["unreviewed"]) == (1, 1, 1)
+    found = _told("agreement", *folder)
+    assert (found["examples"], found["items"]) == (2, 4)
+
+
+def test_what_a_person_can_mend_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.jsonl").write_text('{"conversation": "Q?"}\n')
+    (tmp_path / "page.yaml").write_text("- id: e9\n  items: []\n")
+    folder = ["--folder", str(tmp_path / "rubrics")]
+    for words, said in (
+        (["draft", str(tmp_path / "bad.jsonl")], "bad.jsonl:1: field 'preferred' is missing"),
+        (["accept", str(tmp_path / "page.yaml"), "--author", "Dr B"], "example e9 was never drafted"),
+    ):
+        done = _said(*words, *folder)
+        assert (done.exit_code, isinstance(done.exception, SystemExit)) == (1, True)
+        assert done.output.strip() == f"clinalign: {said}"
