@@ -32,6 +32,7 @@ print(json.dumps({{"processes": sharded.num_processes, "type": sharded.distribut
 runpy.run_module("training.align.kills", run_name="__main__", alter_sys=True)
 """
 pytestmark = [
+    pytest.mark.timeout(300),  # one process for all of them, on whatever cores are left
     pytest.mark.training,
     pytest.mark.skipif(not TRL.exists(), reason="no TRL in .venv-training: run `make install-align`"),
 ]
@@ -47,7 +48,7 @@ def told() -> list[Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=115,
+        timeout=290,
     )
     assert done.stdout.rstrip().endswith("]"), done.stderr[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(("{", "["))]

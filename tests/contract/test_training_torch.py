@@ -19,6 +19,7 @@ from training.llama import Llama
 CHECKPOINT = Path("training/checkpoints/clinalign-demo")
 PYTHON = Path(".venv-training/bin/python")
 pytestmark = [
+    pytest.mark.timeout(200),
     pytest.mark.training,
     pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-training: run `make install-training`"),
     pytest.mark.skipif(not (CHECKPOINT / manifest.NAME).exists(), reason=f"{CHECKPOINT} is not there"),
@@ -42,7 +43,7 @@ def probe(prompts: list[tuple[Message, ...]]) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=190,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
