@@ -16,6 +16,7 @@ from service.domain.conversation import Conversation
 from service.domain.enquiry import Audience
 from service.observability.logs import failed
 from service.pipeline.screen.advice import Advice, read_advice
+from service.pipeline.screen.answers import Answers, read_answers
 from service.pipeline.screen.head import Head
 from service.pipeline.screen.language import is_plain_english, language_of, language_spoken
 from service.pipeline.screen.rules import Match, Rulebook, compile_rules
@@ -52,11 +53,13 @@ class Screen:
     head: Head | None = field(default=None, repr=False, compare=False)
     _rulebook: Rulebook = field(init=False, repr=False, compare=False)
     _advice: Advice = field(init=False, repr=False, compare=False)
+    _answers: Answers = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rulebook, advice = _load(self.region, self.folder)
+        rulebook, advice, answers = _load(self.region, self.folder)
         object.__setattr__(self, "_rulebook", rulebook)
         object.__setattr__(self, "_advice", advice)
+        object.__setattr__(self, "_answers", answers)
 
     def examine(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
         """The rules' flags, or else the head's, if it sees danger; one that fails takes nothing from the rules."""
@@ -76,7 +79,7 @@ class Screen:
 
     def screen(self, conversation: Conversation, *, audience: Audience | None) -> tuple[RedFlag, ...]:
         """What the rules find: at most one flag per family, in the order in which they stand in the conversation."""
-        words = words_of(conversation)
+        words = words_of(conversation, self._answers.confirmed(conversation))
         first: dict[str, Match] = {}
         for match in self._rulebook.matches(words):
             held = first.setdefault(match.rule.family, match)
@@ -107,8 +110,8 @@ def _span(words: Words, evidence: tuple[int, int]) -> Span:
 
 
 @cache
-def _load(region: str, folder: Path | None) -> tuple[Rulebook, Advice]:
+def _load(region: str, folder: Path | None) -> tuple[Rulebook, Advice, Answers]:
     folders = [files(__name__), *([folder] if folder else [])]
     sources = read_sources(folders)
     families = {family.name for family in sources.families}
-    return compile_rules(sources), read_advice(folders, region=region, families=families)
+    return compile_rules(sources), read_advice(folders, region=region, families=families), read_answers(folders[0])
