@@ -44,6 +44,12 @@ class CueKind(StrEnum):
     EDUCATIONAL = "educational"
     STUDY = "study"
     PERSONAL = "personal"
+    CLINICIAN = "clinician"
+    NO_CLINICIAN = "no_clinician"
+    PATIENT = "patient"
+    CASE = "case"
+    PRACTICE = "practice"
+    OWN = "own"
 
 
 @dataclass(frozen=True, slots=True)
