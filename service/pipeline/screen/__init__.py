@@ -17,7 +17,7 @@ from service.domain.enquiry import Audience
 from service.observability.logs import failed
 from service.pipeline.screen.advice import Advice, read_advice
 from service.pipeline.screen.answers import Answers, read_answers
-from service.pipeline.screen.head import Head
+from service.pipeline.screen.head import Head, Sighting
 from service.pipeline.screen.language import is_plain_english, language_of, language_spoken
 from service.pipeline.screen.phrases import Hit
 from service.pipeline.screen.rules import Match, Rulebook, Survey, compile_rules
@@ -72,14 +72,14 @@ class Screen:
         screened = self.by_rules(conversation, audience=audience)
         if screened.flags or self.head is None:
             return screened
+        survey = self._survey(conversation)
         try:
-            seen = self.head.look(conversation)
+            seen = self.head.look(conversation, left_out=_spans(survey))
         except Exception as error:  # noqa: BLE001 - a runtime of another's code: whatever broke in it, the rules stand
             failed(error)
             return replace(screened, rules_alone=True)
         if seen is None:
             return screened
-        survey = self._survey(conversation)
         reads = audience or writer_of(survey, [hit_of(seen.span, survey.words)])
         language = self.language or language_spoken(conversation)
         advice = self._advice.say([seen.family], audience=reads, language=language)
@@ -114,6 +114,10 @@ class Screen:
     def _survey(self, conversation: Conversation) -> Survey:
         return self._rulebook.survey(words_of(conversation, self._answers.confirmed(conversation)))
 
+    def highest(self, conversation: Conversation) -> Sighting | None:
+        """What the head sees most danger in, whatever its score; None without a head, or with nothing to read."""
+        return self.head.highest(conversation, left_out=_spans(self._survey(conversation))) if self.head else None
+
     def duty(self, flags: Sequence[RedFlag], *, audience: Audience | None, language: str | None = None) -> str:
         """The words to put before the answer: one call to action for all flags. Empty without flags.
 
@@ -121,6 +125,11 @@ class Screen:
         """
         families = [flag.family for flag in flags]
         return self._advice.say(families, audience=audience, language=self.language or language)
+
+
+def _spans(survey: Survey) -> list[Span]:
+    """What the head need not read: it cannot tell a dog from a man."""
+    return [_span(survey.words, sentence) for sentence in survey.animals()]
 
 
 def _span(words: Words, evidence: tuple[int, int]) -> Span:

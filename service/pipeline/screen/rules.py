@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.domain.errors import SettingsError
-from service.pipeline.screen.context import Context, apart, inside
+from service.pipeline.screen.context import Context
 from service.pipeline.screen.language import LATIN, read_as_english
 from service.pipeline.screen.phrases import Grammar, Hit, Phrasebook, PhraseRejected
 from service.pipeline.screen.sources import CueKind, Dismissal, Rule, Sources
+from service.pipeline.screen.stretches import apart, inside
 from service.pipeline.screen.text import Words
 
 
@@ -63,6 +64,11 @@ class Survey:
         """Where the cues of a kind stand."""
         group = self._rulebook.cues.get(language, {}).get(kind)
         return self._hits.get(group, ()) if group is not None else ()
+
+    def animals(self) -> Iterator[Hit]:
+        """The sentences that tell of an animal and of nobody else."""
+        for language in self._rulebook.cues:
+            yield from self._context(language).experiencer.animals_sentences()
 
     def _evidence(self, rule: Rule, groups: Sequence[int]) -> Hit | None:
         """The first words that show the rule, or None where no full set of groups stands."""

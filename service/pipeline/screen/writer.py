@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from service.domain.assessment import Span
 from service.domain.enquiry import Audience
-from service.pipeline.screen.context import apart, inside
 from service.pipeline.screen.phrases import Hit
 from service.pipeline.screen.rules import Survey
 from service.pipeline.screen.sources import CueKind
+from service.pipeline.screen.stretches import apart, inside
 from service.pipeline.screen.text import Words
 
 _LANGUAGE = "en"  # the one whose cues say so
