@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from service.domain.conversation import Conversation, Message, Role
 from service.domain.errors import SettingsError
-from service.pipeline.screen.language import LATIN, OTHER, language_of
+from service.pipeline.screen.language import KIN, LATIN, OTHER, language_of
 from service.pipeline.screen.sources import files, only, read_mapping, texts
 from service.pipeline.screen.text import Confirmed, Words, words_in
 
@@ -74,9 +74,10 @@ class Answers:
         return Confirmed(tuple(said.values()), opening.starts[0], max(ends.values()))
 
     def _spoken(self, asked: str) -> list[Answering]:
-        """The languages that the answer may be in: a short question in Latin letters may be in any that has them."""
+        """The languages that the answer may be in: a short question may be in any that has its letters."""
         language = language_of(asked)
-        near = LATIN if language in LATIN | {OTHER} else {language, _ENGLISH}
+        kin = (LATIN | {OTHER}, *KIN)
+        near = next((names for names in kin if language in names), {language}) | {_ENGLISH}
         return [answering for name, answering in self.languages.items() if name in near]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.domain.errors import SettingsError
 from service.pipeline.screen.context import Context
-from service.pipeline.screen.language import LATIN, read_as_english
+from service.pipeline.screen.language import ruled_out
 from service.pipeline.screen.phrases import Grammar, Hit, Phrasebook, PhraseRejected
 from service.pipeline.screen.sources import CueKind, Dismissal, Rule, Sources
 from service.pipeline.screen.stretches import apart, inside
@@ -43,7 +43,7 @@ class Survey:
     def __init__(self, rulebook: Rulebook, words: Words, hits: Mapping[int, Sequence[Hit]]) -> None:
         self.words = words
         self._rulebook, self._hits = rulebook, hits
-        self._english = {message for message, texts in words.by_message().items() if read_as_english(texts)}
+        self._ruled_out = {message: ruled_out(texts) for message, texts in words.by_message().items()}
         self._contexts: dict[str, Context] = {}
         self._judged: dict[tuple[str, Hit], frozenset[Dismissal]] = {}
         self._excepted: dict[str, list[Hit]] = {}
@@ -52,7 +52,8 @@ class Survey:
         """The rules that hold for these words, in the order of the files.
 
         In English messages the rules of other languages in Latin script are left out: they share words with English
-        (`suicidal`, `overdose`) whose context only the English cues can read.
+        (`suicidal`, `overdose`) whose context only the English cues can read. So are those of languages that a message
+        is surely not in (`infarto` is Spanish, Portuguese and Italian).
         """
         book = self._rulebook
         for place in sorted({place for group in self._hits for place in book.begun.get(group, ())}):
@@ -81,12 +82,11 @@ class Survey:
 
     def _standing(self, rule: Rule, group: int) -> list[Hit]:
         excepted = self._excepted_of(rule.family)
-        foreign = rule.language in LATIN - {"en"}
         return [
             hit
             for hit in self._hits[group]
             if not inside(hit, excepted)
-            and not (foreign and self.words.messages[hit[0]] in self._english)
+            and rule.language not in self._ruled_out[self.words.messages[hit[0]]]
             and self._dismissals(rule.language, hit) <= rule.stands
         ]
 

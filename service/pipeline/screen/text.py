@@ -25,9 +25,18 @@ _TOKEN = re.compile(
 )
 _APOSTROPHES = frozenset("'\u2019\u2018\u02bc\u0060\u00b4\u201b")
 _MARKS = re.compile("[\u0300-\u036f\u064b-\u065f\u0670\u0640]")
-# Arabic letters that writers exchange freely.
+# Letters that writers exchange freely: Arabic ones, and Latin ones whose stroke or dot is no mark that comes off.
 _EXCHANGED = str.maketrans(
-    {"\u0629": "\u0647", "\u0649": "\u064a", "\u061f": "?", "\u06cc": "\u064a", "\u06a9": "\u0643"}
+    {
+        "\u0629": "\u0647",
+        "\u0649": "\u064a",
+        "\u061f": "?",
+        "\u06cc": "\u064a",
+        "\u06a9": "\u0643",
+        "\u0131": "i",
+        "\u0142": "l",
+        "\u0111": "d",
+    }
 )
 
 
