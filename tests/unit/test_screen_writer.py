@@ -17,6 +17,11 @@ CLINICIANS = [
     "I'm a midwife. My patient is bleeding heavily after delivery.",
     "As an emergency physician, I have a patient with anaphylaxis not responding to IM adrenaline.",
     "I am a doctor in the ED. 23F overdosed on 30 paracetamol tablets four hours ago. When do I take levels?",
+    "I'm an emergency medicine doctor, 62F with crushing chest pain and BP 80/40, what pressor?",
+    "ER doc here: 45M with worst headache of life, CT negative. LP?",
+    "As an ICU nurse, my patient has GCS 6 after a fall",
+    "I am a cardiology fellow managing a 60 year old man with STEMI",
+    "I am a therapist. My client says she wants to kill herself tonight. What do I do?",
     "I work as a registrar in cardiology. 67M STEMI, no cath lab for 2 hours, should I lyse?",
 ]
 PERSONS = [
@@ -31,6 +36,10 @@ PERSONS = [
     "I am a psychiatrist. My patient died and now I want to kill myself",
     "I am a doctor's wife and he has crushing chest pain",
     "I am seeing a psychiatrist. I want to kill myself",
+    "I am a nurse, my chest hurts and my left arm is numb",
+    "I'm an off-duty doctor with crushing chest pain",
+    "As a nurse I know I am having a heart attack",
+    "Doctor here. My wife has facial droop.",
     "I am a resident of a care home, crushing chest pain",
     "I'm not a doctor. A man has collapsed and is not breathing",
     "You are a doctor. A 54 year old man has crushing chest pain.",

@@ -26,6 +26,7 @@ _BEFORE_GENERAL: Final = 2  # words that may stand before what makes a question 
 _QUESTION: Final = re.compile(
     "[^.!?;\u2026\u3002\u061f\uff1f\uff01\u06d4\u0964\n]*(?:[?\u061f\uff1f]+|\u304b(?=[\u3002\n]|$))"
 )
+_DRAWN_OUT: Final = re.compile(r"(\w)\1{2,}")  # `yesss`
 _BETWEEN: Final = re.compile(r"[^\w]*(?:\d{1,2}[.)][^\w]*)?")  # from one question of a list to the next
 
 Phrase = tuple[str, ...]
@@ -84,7 +85,7 @@ class Answers:
 def _yes(spoken: Answering, opening: Words) -> int:
     """Where the yes that a turn opens with ends, in characters; 0 where it opens with none."""
     for count in range(min(len(opening), _longest(spoken.yes | spoken.echo)), 0, -1):
-        said = tuple(opening.texts[:count])
+        said = tuple(_DRAWN_OUT.sub(r"\1", text) for text in opening.texts[:count])
         alone = count == len(opening) or opening.clauses[count] != opening.clauses[count - 1]
         if said in spoken.yes and (alone or not _begins(opening.texts[count:], spoken.undone)):
             return opening.ends[count - 1]

@@ -54,6 +54,7 @@ class CueKind(StrEnum):
     PATIENT = "patient"
     CASE = "case"
     PRACTICE = "practice"
+    CHART = "chart"
     OWN = "own"
     FICTION = "fiction"
     OWN_DANGER = "own_danger"

@@ -56,13 +56,20 @@ class _Signs:
         def outside(kind: CueKind, stretches: list[Hit]) -> list[Hit]:
             return [hit for hit in survey.cues(_LANGUAGE, kind) if not inside(hit, stretches)]
 
+        def sentences(hits: Sequence[Hit]) -> set[int]:
+            return {words.sentences[first] for first, _ in hits}
+
         patients, practice = outside(CueKind.PATIENT, roles), survey.cues(_LANGUAGE, CueKind.PRACTICE)
-        professional = apart([*roles, *patients, *practice])
-        self._own = {words.sentences[first] for first, _ in outside(CueKind.OWN, professional)}
-        self._roles = {words.sentences[first] for first, _ in roles}
-        self._patients = {words.sentences[first] for first, _ in [*patients, *practice]}
-        cases = [first for first, _ in outside(CueKind.CASE, roles) if words.sentences[first] not in self._roles]
-        self._told = {words.messages[first] for first in [*cases, *(first for first, _ in [*patients, *practice])]}
+        self._own = sentences(outside(CueKind.OWN, apart([*roles, *patients, *practice])))
+        self._roles = sentences(roles)
+        # `54M` beside the role may be the writer; with a chart's words beside it, it is a patient.
+        cases = sentences(outside(CueKind.CASE, roles))
+        charted = cases & sentences(survey.cues(_LANGUAGE, CueKind.CHART))
+        self._patients = sentences([*patients, *practice]) | charted
+        told = self._patients | (cases - self._roles)
+        self._told = {
+            message for message, sentence in zip(words.messages, words.sentences, strict=True) if sentence in told
+        }
 
     def of_a_patient(self, place: tuple[int, int]) -> bool:
         """Whether the sentence of a message tells of a patient: where the role itself stands, by its own words."""
