@@ -61,9 +61,6 @@ DUTY = "Call an ambulance now."
 class FakeScreen(Screen):
     """Sees chest pain, and nothing else: these tests are about what becomes of a flag, not which are found."""
 
-    def __post_init__(self) -> None:
-        pass
-
     def by_rules(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
         at = next((n for n, turn in enumerate(conversation.messages) if "chest pain" in turn.content), None)
         if at is None:
