@@ -4,6 +4,7 @@ A person who is named before the danger in the same sentence has it (`my dog bit
 writer who tells of their own in the midst of a story.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
 from service.pipeline.screen.phrases import Hit
@@ -24,31 +25,37 @@ class Experiencer:
             stretches = apart([hit for other in others for hit in cues.get(other, ())])
             return [hit for hit in cues.get(kind, ()) if not inside(hit, stretches)]
 
-        self._animals = apart(beside(CueKind.ANIMAL, CueKind.NO_ANIMAL))
-        humans = beside(CueKind.HUMAN, CueKind.NO_HUMAN) if self._animals else []
-        self._humans = [hit for hit in humans if not inside(hit, self._animals)]
+        animals = apart(beside(CueKind.ANIMAL, CueKind.NO_ANIMAL))
+        humans = beside(CueKind.HUMAN, CueKind.NO_HUMAN) if animals else []
+        self._animals = self._first(animals)
+        self._humans = self._first([hit for hit in humans if not inside(hit, animals)])
         told = [*cues.get(CueKind.STUDY, ()), *cues.get(CueKind.FICTION, ())]
         self._made_up = {words.messages[first] for first, _ in told}
-        own = beside(CueKind.OWN_DANGER, CueKind.NO_OWN_DANGER) if told else []
-        self._own = [hit for hit in own if not inside(hit, apart(told))]
+        own, stretches = beside(CueKind.OWN_DANGER, CueKind.NO_OWN_DANGER) if told else [], apart(told)
+        self._own = sorted(hit for hit in own if not inside(hit, stretches))
 
     def is_made_up(self, hit: Hit) -> bool:
         """Whether it stands in a text that is made up or studied, and is not told as the writer's own."""
-        own = any(self._together(cue, hit) and hit[0] - cue[1] <= _OWN_REACH for cue in self._own if cue[0] < hit[1])
-        return self._words.messages[hit[0]] in self._made_up and not own
+        if self._words.messages[hit[0]] not in self._made_up:
+            return False
+        near = self._own[bisect_left(self._own, (hit[0] - _OWN_REACH, 0)) : bisect_left(self._own, (hit[1], 0))]
+        return not any(self._words.sentences[cue[0]] == self._words.sentences[hit[0]] for cue in near)
 
     def is_animals(self, hit: Hit) -> bool:
         """Whether an animal is named before it, and nobody else."""
-        named = any(self._together(cue, hit) and cue[0] <= hit[0] for cue in self._animals)
-        return named and not any(self._together(cue, hit) and cue[0] < hit[1] for cue in self._humans)
+        sentence = self._words.sentences[hit[0]]
+        named = self._animals.get(sentence, hit[1]) <= hit[0]
+        return named and self._humans.get(sentence, hit[1]) >= hit[1]
 
     def animals_sentences(self) -> Iterator[Hit]:
         """The sentences, from first word to last, that name an animal and nobody else."""
         numbers = self._words.sentences
-        peopled = {numbers[first] for first, _ in self._humans}
-        for sentence in {numbers[first] for first, _ in self._animals} - peopled:
-            places = [place for place, number in enumerate(numbers) if number == sentence]
-            yield places[0], places[-1] + 1
+        for sentence in self._animals.keys() - self._humans.keys():
+            yield bisect_left(numbers, sentence), bisect_right(numbers, sentence)
 
-    def _together(self, cue: Hit, hit: Hit) -> bool:
-        return self._words.sentences[cue[0]] == self._words.sentences[hit[0]]
+    def _first(self, hits: Sequence[Hit]) -> dict[int, int]:
+        """By sentence, where the first of the hits begins."""
+        first: dict[int, int] = {}
+        for start, _ in sorted(hits):
+            first.setdefault(self._words.sentences[start], start)
+        return first
