@@ -38,7 +38,7 @@ from service.pipeline.judge import ModelJudge
 from service.pipeline.orchestrator import Limits as PipelineLimits
 from service.pipeline.orchestrator import Orchestrator
 from service.pipeline.ports import Hits
-from service.pipeline.screen import Screen
+from service.pipeline.screen import Screen, Screened
 from service.state.memory import MemoryQuotas
 from service.state.repeats import MemoryRepeats
 from tests.fakes import FakeEngine, Script
@@ -61,15 +61,12 @@ DUTY = "Call an ambulance now."
 class FakeScreen(Screen):
     """Sees chest pain, and nothing else: these tests are about what becomes of a flag, not which are found."""
 
-    def __post_init__(self) -> None:
-        pass
-
-    def screen(self, conversation: Conversation, *, audience: Audience | None) -> tuple[RedFlag, ...]:
+    def by_rules(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
         at = next((n for n, turn in enumerate(conversation.messages) if "chest pain" in turn.content), None)
         if at is None:
-            return ()
+            return Screened((), audience=audience)
         found = conversation.messages[at].content.find("chest pain")
-        return (RedFlag("cardiac", Span(at, found, found + 10), DUTY),)
+        return Screened((RedFlag("cardiac", Span(at, found, found + 10), DUTY),), audience=audience)
 
     def duty(self, flags: Sequence[RedFlag], *, audience: Audience | None, language: str | None = None) -> str:
         return DUTY if flags else ""

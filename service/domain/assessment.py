@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.domain.enquiry import Enquiry
+from service.domain.enquiry import Audience, Enquiry
 
 
 class Urgency(StrEnum):
@@ -139,7 +139,8 @@ class Retrieved:
 class Assessment:
     """An enquiry with its red flags, scenario, principles and rubric: all that the draft is made from.
 
-    `rubric` is ordered: the criteria that are never dropped first, then by weight and similarity.
+    `rubric` is ordered: the criteria that are never dropped first, then by weight and similarity. `writer` is who the
+    person says they are, where the request does not say who reads.
     """
 
     enquiry: Enquiry
@@ -151,3 +152,9 @@ class Assessment:
     language: str = "en"
     principles_digest: str = ""
     notices: frozenset[Notice] = frozenset()
+    writer: Audience | None = None
+
+    @property
+    def audience(self) -> Audience | None:
+        """Who reads: as the request says, else as the person says of themselves."""
+        return self.enquiry.audience or self.writer

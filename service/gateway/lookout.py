@@ -49,10 +49,11 @@ class Lookout:
 
 def danger(screen: Screen, conversation: Conversation, *, audience: Audience | None) -> Danger | None:
     """What is found in a conversation, and what must be said of it; None where nothing is."""
-    if not (flags := screen.screen(conversation, audience=audience)):
+    screened = screen.by_rules(conversation, audience=audience)
+    if not screened.flags:
         return None
-    advice = screen.duty(flags, audience=audience, language=language_spoken(conversation))
-    return Danger(flags, advice)
+    advice = screen.duty(screened.flags, audience=screened.audience, language=language_spoken(conversation))
+    return Danger(screened.flags, advice)
 
 
 def _newest(conversation: Conversation) -> Conversation:

@@ -61,7 +61,7 @@ async def _look(answering: Answering, conversation: Conversation, *, audience: A
         found = await _found(orchestrator, conversation) if reads else CAREFUL
     return {
         "red_flags": [red_flag_reply(flag) for flag in flags],
-        "scenario": scenario_reply(settle(found, red_flags=flags, audience=audience)) if found else None,
+        "scenario": scenario_reply(settle(found, red_flags=flags, audience=screened.audience)) if found else None,
         "notices": [
             *([Notice.SCREENED_BY_RULES_ALONE] if screened.rules_alone else []),
             *([] if reads else [Notice.LANGUAGE_NOT_READ]),

@@ -9,9 +9,9 @@ from service.prompts.control import neutralise
 
 
 def reader(assessment: Assessment) -> Audience:
-    """Who reads: as the request says, else as the scenario suggests."""
-    if assessment.enquiry.audience is not None:
-        return assessment.enquiry.audience
+    """Who reads: as the request or the person says, else as the scenario suggests."""
+    if assessment.audience is not None:
+        return assessment.audience
     professional = assessment.scenario.expertise is Expertise.PROFESSIONAL
     return Audience.CLINICIAN if professional else Audience.PATIENT
 

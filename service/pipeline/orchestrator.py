@@ -103,7 +103,7 @@ class Orchestrator:
         async def given(work: Work) -> Candidate:
             if enquiry.options.max_revisions:
                 return Candidate(body=text.strip(), duty=work.assessment.duty)
-            work.assessment = replace(work.assessment, rubric=rubric.unaided(work.assessment.rubric))
+            work.assessment = _unaided(work.assessment)
             return Candidate(body=text.strip())
 
         return await self._run(enquiry, given, watcher or Unwatched())
@@ -193,15 +193,15 @@ class Orchestrator:
 
         """
         assessment = await self._assessed(await asyncio.to_thread(self._screened, enquiry))
-        return replace(assessment, rubric=rubric.unaided(assessment.rubric)) if checked else assessment
+        return _unaided(assessment) if checked else assessment
 
     def _screened(self, enquiry: Enquiry) -> Assessment:
         """Red flags first, since they need nothing and stand when all else fails."""
         screened = self.screen.examine(enquiry.conversation, audience=enquiry.audience)
         flags = screened.flags
         language = language_spoken(enquiry.conversation)
-        duty = self.screen.duty(flags, audience=enquiry.audience, language=language)
-        careful = scenario.settle(scenario.CAREFUL, red_flags=flags, audience=enquiry.audience)
+        duty = self.screen.duty(flags, audience=screened.audience, language=language)
+        careful = scenario.settle(scenario.CAREFUL, red_flags=flags, audience=screened.audience)
         tools = tuple(neutralise_tool(tool) for tool in enquiry.shape.tools)
         return Assessment(
             enquiry=replace(enquiry, shape=replace(enquiry.shape, tools=tools)),
@@ -211,6 +211,7 @@ class Orchestrator:
             rubric=(),
             duty=duty,
             language=language,
+            writer=screened.audience,
             notices=self._notices(enquiry) | ({Notice.SCREENED_BY_RULES_ALONE} if screened.rules_alone else set()),
         )
 
@@ -233,7 +234,7 @@ class Orchestrator:
         reads, careful = assessment.language == "en", _is_for_care(assessment)
         # What an encoder makes of a language that it does not read is chance: then the careful scenario stands.
         found = hits.scenario if reads else scenario.CAREFUL
-        settled = scenario.settle(found, red_flags=assessment.red_flags, audience=enquiry.audience)
+        settled = scenario.settle(found, red_flags=assessment.red_flags, audience=assessment.audience)
         chosen = retrieve.select(
             hits,
             scenario=settled,
@@ -355,6 +356,11 @@ class Orchestrator:
 def _said(enquiry: Enquiry) -> list[str]:
     """The user's turns, the latest first."""
     return [turn.content for turn in reversed(enquiry.conversation.turns) if turn.role is Role.USER]
+
+
+def _unaided(assessment: Assessment) -> Assessment:
+    """Of an answer that does not open with the duty's words."""
+    return replace(assessment, rubric=rubric.unaided(assessment.rubric, audience=assessment.audience))
 
 
 def _is_for_care(assessment: Assessment) -> bool:

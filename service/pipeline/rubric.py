@@ -1,8 +1,10 @@
 """Rubric: the criteria that an answer to this enquiry is held to, chosen before there is one."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from service.domain.assessment import Criterion, Polarity, RedFlag, Retrieved
+from service.domain.enquiry import Audience
 
 DUTY_ID = "duty#upheld"
 _DUTY = Criterion(
@@ -12,7 +14,8 @@ _DUTY = Criterion(
     weight=10,
     polarity=Polarity.MUST_NOT,
 )
-# The same duty where code did not put its words before the answer: then the answer itself must do it.
+# The same duty where code did not put its words before the answer: then the answer itself must do it. A clinician is
+# not told to call an ambulance.
 _DUTY_UNAIDED = Criterion(
     id=DUTY_ID,
     principle_id="duty",
@@ -20,6 +23,7 @@ _DUTY_UNAIDED = Criterion(
     weight=10,
     polarity=Polarity.MUST,
 )
+_DUTY_TO_CLINICIAN = replace(_DUTY_UNAIDED, text="Names the possible emergency and what to do about it at once.")
 
 
 def select(
@@ -41,6 +45,7 @@ def select(
     return (*kept, *(criterion for _, criterion in ranked[:room]))
 
 
-def unaided(criteria: Sequence[Criterion]) -> tuple[Criterion, ...]:
+def unaided(criteria: Sequence[Criterion], *, audience: Audience | None) -> tuple[Criterion, ...]:
     """The rubric of an answer that does not open with the duty's words."""
-    return tuple(_DUTY_UNAIDED if criterion.id == DUTY_ID else criterion for criterion in criteria)
+    duty = _DUTY_TO_CLINICIAN if audience is Audience.CLINICIAN else _DUTY_UNAIDED
+    return tuple(duty if criterion.id == DUTY_ID else criterion for criterion in criteria)

@@ -145,9 +145,9 @@ class Counting(FakeScreen):
 
     letters: list[int]
 
-    def screen(self, conversation: Conversation, *, audience: Any) -> Any:
+    def by_rules(self, conversation: Conversation, *, audience: Any) -> Any:
         self.__dict__.setdefault("letters", []).append(sum(len(m.content) for m in conversation.messages))
-        return super().screen(conversation, audience=audience)
+        return super().by_rules(conversation, audience=audience)
 
 
 async def test_a_refusal_looks_at_the_newest_words_within_a_bound() -> None:

@@ -14,7 +14,7 @@ from service.domain.assessment import Notice
 from service.domain.completion import Ask, Completion, TokenProbability, Usage
 from service.domain.conversation import Conversation, Message, Role, ToolCall
 from service.domain.deadline import Deadline
-from service.domain.enquiry import Enquiry, FailurePolicy, Options, RevisionStyle, Shape, Tenant, Tool
+from service.domain.enquiry import Audience, Enquiry, FailurePolicy, Options, RevisionStyle, Shape, Tenant, Tool
 from service.domain.errors import (
     EngineError,
     EngineGarbled,
@@ -524,6 +524,15 @@ async def test_a_checked_answer_that_is_not_mended_must_itself_say_to_get_help()
     assert (made.outcome, made.reason) == (Outcome.SAFE_MESSAGE, Reason.RED_FLAG_CONTRADICTED)
     assert made.text.startswith(made.assessment.duty)
     assert all(made.assessment.duty not in m.content for ask in engine.asks for m in ask.prompt.messages)
+
+
+async def test_a_checked_answer_to_a_clinician_must_name_the_emergency() -> None:
+    engine = FakeEngine(model())
+    asked = enquiry("I am an ER physician. 54M with crushing chest pain.", options=Options(max_revisions=0))
+    made = await orchestrator(engine).check(asked, GOOD)
+    assert made.assessment.audience is Audience.CLINICIAN
+    assert made.assessment.enquiry.audience is None
+    assert made.assessment.rubric[0].text == "Names the possible emergency and what to do about it at once."
 
 
 async def test_a_checked_answer_that_may_be_mended_leaves_after_the_dutys_words() -> None:

@@ -116,7 +116,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(("text", "language"), OTHERS.items(), ids=OTHERS.values())
-def test_languages_without_rules_are_told_too(text: str, language: str) -> None:
+def test_other_languages_are_told_too(text: str, language: str) -> None:
     assert language_of(text) == language
 
 

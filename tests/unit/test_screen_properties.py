@@ -145,6 +145,8 @@ LARGE = {
     "denials": "no chest pain or " * 6_000,
     "conditions": "if my chest " * 8_000,
     "questions": "what are the symptoms of stroke " * 3_000,
+    "stories": "I am writing a novel and I have chest pain " * 2_000,
+    "animals": "my dog has chest pain " * 4_000,
     "stops": "." * 100_000,
     "apostrophes": "'" * 100_000,
     "blank lines": "\n \n" * 30_000,

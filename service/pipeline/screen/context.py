@@ -1,13 +1,15 @@
-"""Context: whether words that name a danger are denied, long over, supposed, or asked about in general.
+"""Context: whether words that name a danger are denied, over, supposed, asked about in general, or not a person's.
 
 After the idea of the ConText algorithm: cues near the words, each with a direction, a reach, and what ends it.
 """
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 
+from service.pipeline.screen.experiencer import Experiencer
 from service.pipeline.screen.phrases import Hit
 from service.pipeline.screen.sources import CueKind, Dismissal
+from service.pipeline.screen.stretches import apart, inside
 from service.pipeline.screen.text import Words
 
 _NEGATION_REACH = 6  # words between "no" and what is denied
@@ -19,6 +21,7 @@ _HISTORY_REACH = 5
 _PRESENT_REACH = 20
 _CONDITION_REACH = 25
 _QUESTION_REACH = 25
+_RESOLVED_REACH = 15
 
 
 class Context:
@@ -28,14 +31,18 @@ class Context:
         self._words = words
         no_denial = apart(cues.get(CueKind.NO_NEGATION, ()))
         whether = apart(cues.get(CueKind.WHETHER, ()))
-        asked = apart(cues.get(CueKind.EDUCATIONAL, ()))
+        hearsay, resolved = cues.get(CueKind.HEARSAY, ()), apart(cues.get(CueKind.RESOLVED, ()))
+        asked = apart([*cues.get(CueKind.EDUCATIONAL, ()), *hearsay])
         self._cues = {kind: sorted(hits) for kind, hits in cues.items()}
         for kind in (CueKind.NEGATION, CueKind.NEGATION_ADJACENT, CueKind.NEGATION_AFTER):
             self._cues[kind] = [hit for hit in self._cues.get(kind, []) if not inside(hit, no_denial)]
         self._cues[CueKind.CONDITIONAL] = [h for h in self._cues.get(CueKind.CONDITIONAL, []) if not inside(h, whether)]
         persons = [hit for hit in cues.get(CueKind.PERSONAL, ()) if not inside(hit, asked)]
         self._personal = {words.sentences[first] for first, _ in persons}
-        self._studied = {words.messages[first] for first, _ in cues.get(CueKind.STUDY, ())}
+        self._peopled = {words.messages[first] for first, _ in persons}
+        present = [hit for hit in cues.get(CueKind.PRESENT, ()) if not inside(hit, resolved)]
+        self._going_on = {words.messages[first] for first, _ in present}
+        self.experiencer = Experiencer(words, cues)
 
     def dismissals(self, hit: Hit) -> frozenset[Dismissal]:
         """Every reason why this hit tells of no danger; none when it stands."""
@@ -44,6 +51,8 @@ class Context:
             Dismissal.PAST: self._past,
             Dismissal.CONDITIONAL: self._conditional,
             Dismissal.EDUCATIONAL: self._educational,
+            Dismissal.RESOLVED: self._resolved,
+            Dismissal.ANIMAL: self.experiencer.is_animals,
         }
         return frozenset(reason for reason, judge in judged.items() if judge(hit))
 
@@ -99,11 +108,23 @@ class Context:
         return supposed and not self._present(hit)
 
     def _educational(self, hit: Hit) -> bool:
-        if self._words.messages[hit[0]] in self._studied:
+        if self.experiencer.is_made_up(hit) or self._read_of(hit):
             return True
         if self._words.sentences[hit[0]] in self._personal:
             return False
         return any(True for _ in self._around(CueKind.EDUCATIONAL, hit, reach=_QUESTION_REACH))
+
+    def _read_of(self, hit: Hit) -> bool:
+        """Whether it is what the writer has read or heard, in a message that speaks of nobody."""
+        heard = any(True for _ in self._before(CueKind.HEARSAY, hit, reach=_QUESTION_REACH))
+        return heard and self._words.messages[hit[0]] not in self._peopled
+
+    def _resolved(self, hit: Hit) -> bool:
+        """Whether it was a while ago and then went away, and nothing in the message tells of now."""
+        if self._words.messages[hit[0]] in self._going_on:
+            return False
+        ago = any(True for _ in self._around(CueKind.RECENT, hit, reach=_RESOLVED_REACH))
+        return ago and any(True for _ in self._after(CueKind.RESOLVED, hit, reach=_RESOLVED_REACH))
 
     def _before(self, kind: CueKind, hit: Hit, *, reach: int) -> Iterator[Hit]:
         """Cues that begin before the hit; they may run into it (`never had | had a seizure`)."""
@@ -126,20 +147,3 @@ class Context:
 
     def _same_sentence(self, cue: Hit, hit: Hit) -> bool:
         return self._words.sentences[cue[0]] == self._words.sentences[hit[0]]
-
-
-def apart(hits: Sequence[Hit]) -> list[Hit]:
-    """The stretches that the hits cover, merged, in order."""
-    merged: list[Hit] = []
-    for first, last in sorted(hits):
-        if merged and first <= merged[-1][1] - 1:
-            merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
-        else:
-            merged.append((first, last))
-    return merged
-
-
-def inside(hit: Hit, stretches: Sequence[Hit]) -> bool:
-    """Whether the hit overlaps one of the stretches, which are in order and apart."""
-    place = bisect_right(stretches, (hit[1] - 1, 1 << 60))
-    return place > 0 and stretches[place - 1][1] > hit[0]

@@ -84,7 +84,7 @@ class _Reader:
         rules = tuple(flag.family for flag in self.screen.screen(conversation, audience=None))
         if self.screen.head is None:
             return {RULES: rules}
-        highest = self.screen.head.highest(conversation)
+        highest = self.screen.highest(conversation)
         self.seen[conversation] = (bool(rules), highest)
         head = (highest.family,) if highest and highest.score >= THRESHOLD else ()
         return {RULES: rules, HEAD: head, BOTH: rules or head}

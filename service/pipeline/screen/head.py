@@ -76,18 +76,21 @@ class Head:
     weights: Weights
     encoder: Recalling
 
-    def look(self, conversation: Conversation, *, threshold: float = THRESHOLD) -> Sighting | None:
+    def look(
+        self, conversation: Conversation, *, threshold: float = THRESHOLD, left_out: Sequence[Span] = ()
+    ) -> Sighting | None:
         """What most tells of danger now, where it reaches the threshold. Other languages than English are not read."""
-        seen = self.highest(conversation)
+        seen = self.highest(conversation, left_out=left_out)
         return seen if seen is not None and seen.score >= threshold else None
 
-    def highest(self, conversation: Conversation) -> Sighting | None:
+    def highest(self, conversation: Conversation, *, left_out: Sequence[Span] = ()) -> Sighting | None:
         """The window that scores highest, whatever it scores; None where there is nothing to read.
 
+        No window is read that touches one of the spans that are `left_out`.
         Of a whole turn and its sentences, a sentence is taken as evidence wherever it reaches the threshold too.
         """
         readable = {m for m, turn in enumerate(conversation.messages) if may_be_english(turn.content)}
-        windows = [w for w in windows_of(conversation) if w.span.message in readable]
+        windows = [w for w in windows_of(conversation) if w.span.message in readable and not _touches(w.span, left_out)]
         if not windows:
             return None
         texts = [window.text for window in windows]
@@ -96,6 +99,10 @@ class Head:
         best = int(scores.argmax())
         shown = _shown(windows, scores, best)
         return Sighting(self.weights.family(vectors[best]), windows[shown].span, float(scores[best]))
+
+
+def _touches(span: Span, others: Sequence[Span]) -> bool:
+    return any(o.message == span.message and o.start < span.end and span.start < o.end for o in others)
 
 
 def _shown(windows: Sequence[Window], scores: Vectors, best: int) -> int:

@@ -23,6 +23,14 @@ _SCRIPTS: Final = (
     ("el", re.compile("[\u0370-\u03ff]")),
     ("he", re.compile("[\u0590-\u05ff]")),
 )
+_URDU: Final = re.compile("[\u0679\u0688\u0691\u06ba\u06d2\u06c1\u06be]")
+_PERSIAN: Final = re.compile("[\u067e\u0686\u0698\u06af\u06cc\u06a9\u06f0-\u06f9]")
+_ARABIC: Final = re.compile("[\u064a\u0643\u0629\u0649]|\b\u0627\u0644")
+_UKRAINIAN: Final = re.compile(
+    "[\u0404\u0406\u0407\u0454\u0456\u0457\u0490\u0491]"
+    r"|\b(?:що|щоб|дуже|мене|померти|вбити|болить|дихати|треба|нема|зараз|тато|його|вона|самогубств\w*)\b"
+)
+_RUSSIAN: Final = re.compile("[\u042b\u042d\u042a\u0401\u044b\u044d\u044a\u0451\u040e\u045e]")
 _LATIN: Final = re.compile("[A-Za-z\u00c0-\u024f]")
 # Words that are frequent in one language and rare in the others; accents are dropped, as everywhere in the screen.
 _COMMON: Final = {
@@ -36,20 +44,31 @@ _COMMON: Final = {
     "schmerzen was wie sehr bin den",
     "pt": "o a os as um uma que de meu minha e com por para estou tenho esta nao mas muito dor como filho faz "
     "do da em posso peito ele ela",
-    "it": "il lo la gli le un una che di mio mia e con per sono ho ha non ma molto dolore come da nel mi della",
+    "it": "il lo la gli le un una che di mio mia e con per sono ho ha non ma molto dolore come da nel mi della "
+    "voglio sto piu dopo aver perche",
     "nl": "de het een en ik mijn is niet heb heeft met voor dat hij zij op pijn wat van veel erg",
-    "tr": "bir ve bu icin cok benim var ne ile agri agrim nasil mi degil ama",
-    "pl": "i w na nie jest mam mnie boli z do sie co jak bardzo moj moja od",
-    "vi": "toi bi va la co khong cua dau con cho mot rat nguoi",
-    "id": "saya dan yang di ini itu dengan untuk tidak sakit anak apa bisa dari",
+    "tr": "bir ve bu icin cok benim var ne ile agri agrim nasil mi degil ama "
+    "yok istiyorum kendimi artik annem babam agriyor nefes lutfen kalp",
+    "pl": "i w na nie jest mam mnie boli z do sie co jak bardzo moj moja od chce juz po jakie moge",
+    "vi": "toi bi va la co khong cua dau con cho mot rat nguoi thuoc uong duoc nua khi",
+    "id": "saya dan yang di ini itu dengan untuk tidak sakit anak apa bisa dari aku mau",
     "sw": "na ya wa ni mimi yangu nina maumivu sana kwa mtoto nini je",
 }
+# Letters that hardly another language of these has, each as good as a common word.
+_OWN_LETTERS: Final = {
+    "pl": re.compile("[\u0105\u0119\u0142\u015b\u017a\u017c]"),
+    "tr": re.compile("[\u011f\u015f\u0131\u0130]"),
+    "vi": re.compile("[\u0103\u0111\u01a1\u01b0\u1ea0-\u1ef9]"),
+}
 LATIN: Final = frozenset(_COMMON)
+# Languages that share a script, and most words of which are known only by a letter here and there.
+KIN: Final = (frozenset({"ru", "uk"}), frozenset({"ar", "fa", "ur"}))
 _LANGUAGES: Final = {
     word: tuple(language for language, words in _COMMON.items() if word in words.split())
     for word in " ".join(_COMMON.values()).split()
 }
 _ENOUGH: Final = 600  # characters are plenty to tell
+_CLEARLY: Final = 3  # common words more than another language has
 _FEW: Final = 5  # words that may all be terms and abbreviations, whatever the language
 
 
@@ -64,11 +83,23 @@ def language_of(text: str) -> str:
     likeliest = max(counts, key=lambda language: counts[language])
     if counts["ja"] and counts["ja"] * 10 >= counts["zh"]:
         likeliest = "ja"
+    likeliest = _by_letters(likeliest, text)
     # A character of a spaceless script carries as much as several Latin letters.
     heavier = 3 if likeliest in {"zh", "ja"} else 1
-    if counts[likeliest] * heavier > latin:
+    if max(counts.values()) * heavier > latin:
         return likeliest
     return _latin_language(text) if latin else "en"
+
+
+def _by_letters(script: str, text: str) -> str:
+    """The language of a script that several share, by letters that only one of them has."""
+    if script == "ar":
+        if _URDU.search(text):
+            return "ur"
+        return "fa" if len(_PERSIAN.findall(text)) > len(_ARABIC.findall(text)) else "ar"
+    if script == "ru":
+        return "uk" if _UKRAINIAN.search(text) and not _RUSSIAN.search(text) else "ru"
+    return script
 
 
 def language_spoken(conversation: Conversation) -> str:
@@ -80,6 +111,20 @@ def language_spoken(conversation: Conversation) -> str:
             if len(words_in(said).texts) >= _FEW or language_of(said) not in LATIN:
                 break
     return language_of(said)
+
+
+def ruled_out(texts: Sequence[str]) -> frozenset[str]:
+    """The languages that these folded words are surely not in.
+
+    Japanese without a kana, whose words are Chinese ones; and of those in Latin script, by the commonest words of each:
+    English, where it is among the likeliest, rules all others out; another does where it has clearly more words.
+    """
+    no_kana = frozenset() if any("\u3041" <= text[0] <= "\u30ff" for text in texts) else frozenset({"ja"})
+    scores = _scores(texts[:_ENOUGH])
+    if scores["en"] > 0 and scores["en"] == max(scores.values()):
+        return no_kana | (LATIN - {"en"})
+    most = max(scores.values(), default=0)
+    return no_kana | {name for name in LATIN - {"en"} if most - scores[name] >= _CLEARLY}
 
 
 def read_as_english(texts: Sequence[str]) -> bool:
@@ -106,7 +151,7 @@ def may_be_english(text: str) -> bool:
 
 def _latin_language(text: str) -> str:
     texts = words_in(text.replace("'", " ").replace("\u2019", " ")).texts
-    scores = _scores(texts)
+    scores = _scores(texts) + Counter({name: len(letters.findall(text)) for name, letters in _OWN_LETTERS.items()})
     if not scores:
         return "en" if len(texts) < _FEW else OTHER
     # Of several that are as likely the first: those that advice is written in come before the others.

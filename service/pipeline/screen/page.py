@@ -18,7 +18,7 @@ _INTRODUCTION: Final = """## Red flags
 
 Rules alone, the learned head alone, and both as they are served: the head is asked where no rule found anything. The
 rows of others are split once, by a hash of their first words. Rules were written and the threshold chosen while
-looking at `tuning`; `reporting` was only counted, but it has been counted seven times, once an edition.
+looking at `tuning`; `reporting` was only counted, but it has been counted eight times, once an edition.
 The head is fitted on texts of our own and on no row of others, and the code that fits it cannot import the code that reads them
 (an import contract). For `emergent` the share is the sensitivity; for routine questions it is the rate of false alarms.
 """
@@ -31,6 +31,14 @@ _LIMITS: Final = """### What it can't do
 - An emergency that no rule names, told in a way that none of the head's examples is near, is missed. The reporting
   fold is small: each missed row moves the sensitivity by several points, as the intervals show.
 - The tuning fold flatters both sources: the rules and the examples were written by people who had read its rows.
+- All families are told in English; the core ones (heart, breathing, stroke, bleeding, self-harm, overdose, anaphylaxis)
+  also in Spanish, French, German, Portuguese, Chinese, Arabic, Hindi, Russian, Japanese, Korean, Italian, Turkish,
+  Persian, Urdu, Ukrainian, Bengali, Vietnamese, Polish and Indonesian. In any other language the rules see nothing (Greek,
+  Hebrew, Swahili and Thai are told and not screened). Advice is written in the first nine; in the others it is English.
+  No native clinician has read any of these translations, and nothing on this page counts them.
+- A yes to the assistant's last questions counts as said, of several questions to all; a no that tells of danger ("Is he
+  breathing?") does not. Who says to be a clinician, of somebody else, is believed, and that in English alone, as are
+  animals and fiction.
 - The head reads English. In other languages, and in a conversation's windows beyond the first 40 from its end, the
   rules stand alone.
 - A head's flag names a family only where most of the nearest examples are of it; otherwise it says only that this

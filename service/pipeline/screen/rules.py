@@ -5,19 +5,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from service.domain.errors import SettingsError
-from service.pipeline.screen.context import Context, apart, inside
-from service.pipeline.screen.language import LATIN, read_as_english
+from service.pipeline.screen.context import Context
+from service.pipeline.screen.language import ruled_out
 from service.pipeline.screen.phrases import Grammar, Hit, Phrasebook, PhraseRejected
 from service.pipeline.screen.sources import CueKind, Dismissal, Rule, Sources
+from service.pipeline.screen.stretches import apart, inside
 from service.pipeline.screen.text import Words
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A rule that holds, and the words [first, last) of one message that show it."""
+    """A rule that holds, the words [first, last) of one message that show it, and all that show it by themselves."""
 
     rule: Rule
     evidence: Hit
+    shown: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +32,46 @@ class Rulebook:
     cues: Mapping[str, Mapping[CueKind, int]]
     begun: Mapping[int, tuple[int, ...]]  # by group, the places of the rules whose first it is
 
-    def matches(self, words: Words) -> Iterator[Match]:
-        """The rules that hold for these words, in the order of the files.
-
-        In English messages the rules of other languages in Latin script are left out: they share words with English
-        (`suicidal`, `overdose`) whose context only the English cues can read.
-        """
-        hits = self.phrasebook.find(words)
-        survey = _Survey(self, words, hits)
-        for place in sorted({place for group in hits for place in self.begun.get(group, ())}):
-            rule, groups = self.rules[place]
-            if all(group in hits for group in groups) and (evidence := survey.evidence(rule, groups)):
-                yield Match(rule, evidence)
+    def survey(self, words: Words) -> "Survey":
+        """What the phrases of rules and cues find in these words."""
+        return Survey(self, words, self.phrasebook.find(words))
 
 
-class _Survey:
+class Survey:
     """One conversation's hits, and which of them stand."""
 
     def __init__(self, rulebook: Rulebook, words: Words, hits: Mapping[int, Sequence[Hit]]) -> None:
-        self._rulebook, self._words, self._hits = rulebook, words, hits
-        self._english = {message for message, texts in words.by_message().items() if read_as_english(texts)}
+        self.words = words
+        self._rulebook, self._hits = rulebook, hits
+        self._ruled_out = {message: ruled_out(texts) for message, texts in words.by_message().items()}
         self._contexts: dict[str, Context] = {}
         self._judged: dict[tuple[str, Hit], frozenset[Dismissal]] = {}
         self._excepted: dict[str, list[Hit]] = {}
 
-    def evidence(self, rule: Rule, groups: Sequence[int]) -> Hit | None:
+    def matches(self) -> Iterator[Match]:
+        """The rules that hold for these words, in the order of the files.
+
+        In English messages the rules of other languages in Latin script are left out: they share words with English
+        (`suicidal`, `overdose`) whose context only the English cues can read. So are those of languages that a message
+        is surely not in (`infarto` is Spanish, Portuguese and Italian).
+        """
+        book = self._rulebook
+        for place in sorted({place for group in self._hits for place in book.begun.get(group, ())}):
+            rule, groups = book.rules[place]
+            if all(group in self._hits for group in groups) and (evidence := self._evidence(rule, groups)):
+                yield Match(rule, evidence, tuple(self._standing(rule, *groups)) if len(groups) == 1 else (evidence,))
+
+    def cues(self, language: str, kind: CueKind) -> Sequence[Hit]:
+        """Where the cues of a kind stand."""
+        group = self._rulebook.cues.get(language, {}).get(kind)
+        return self._hits.get(group, ()) if group is not None else ()
+
+    def animals(self) -> Iterator[Hit]:
+        """The sentences that tell of an animal and of nobody else."""
+        for language in self._rulebook.cues:
+            yield from self._context(language).experiencer.animals_sentences()
+
+    def _evidence(self, rule: Rule, groups: Sequence[int]) -> Hit | None:
         """The first words that show the rule, or None where no full set of groups stands."""
         anchors, *others = (self._standing(rule, group) for group in groups)
         for anchor in anchors:
@@ -65,12 +82,11 @@ class _Survey:
 
     def _standing(self, rule: Rule, group: int) -> list[Hit]:
         excepted = self._excepted_of(rule.family)
-        foreign = rule.language in LATIN - {"en"}
         return [
             hit
             for hit in self._hits[group]
             if not inside(hit, excepted)
-            and not (foreign and self._words.messages[hit[0]] in self._english)
+            and rule.language not in self._ruled_out[self.words.messages[hit[0]]]
             and self._dismissals(rule.language, hit) <= rule.stands
         ]
 
@@ -88,7 +104,7 @@ class _Survey:
     def _context(self, language: str) -> Context:
         if language not in self._contexts:
             cues = self._rulebook.cues.get(language, {})
-            self._contexts[language] = Context(self._words, {k: self._hits.get(g, ()) for k, g in cues.items()})
+            self._contexts[language] = Context(self.words, {k: self._hits.get(g, ()) for k, g in cues.items()})
         return self._contexts[language]
 
     def _partner(self, anchor: Hit, hits: Sequence[Hit], *, within: int | None) -> Hit | None:
@@ -98,14 +114,14 @@ class _Survey:
         for hit in hits[bisect_left(hits, (anchor[0] - within, 0)) :]:
             if hit[0] > anchor[0] + within:
                 return None
-            if self._words.messages[hit[0]] == self._words.messages[anchor[0]]:
+            if self.words.messages[hit[0]] == self.words.messages[anchor[0]]:
                 return hit
         return None
 
     def _hull(self, hits: Sequence[Hit]) -> Hit:
         """From the first to the last of the hits that share the latest message."""
-        latest = max(self._words.messages[first] for first, _ in hits)
-        shared = [hit for hit in hits if self._words.messages[hit[0]] == latest]
+        latest = max(self.words.messages[first] for first, _ in hits)
+        shared = [hit for hit in hits if self.words.messages[hit[0]] == latest]
         return min(first for first, _ in shared), max(last for _, last in shared)
 
 

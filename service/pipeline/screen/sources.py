@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -18,12 +18,17 @@ _WIDEST = 200
 
 
 class Dismissal(StrEnum):
-    """Why words that name a danger do not tell of one: denied, long over, supposed, or asked about in general."""
+    """Why words that name a danger do not tell of one.
+
+    Denied, long over, supposed, asked about in general (or made up), gone again some time ago, or an animal's.
+    """
 
     NEGATED = "negated"
     PAST = "past"
     CONDITIONAL = "conditional"
     EDUCATIONAL = "educational"
+    RESOLVED = "resolved"
+    ANIMAL = "animal"
 
 
 class CueKind(StrEnum):
@@ -44,6 +49,23 @@ class CueKind(StrEnum):
     EDUCATIONAL = "educational"
     STUDY = "study"
     PERSONAL = "personal"
+    CLINICIAN = "clinician"
+    NO_CLINICIAN = "no_clinician"
+    PATIENT = "patient"
+    CASE = "case"
+    PRACTICE = "practice"
+    CHART = "chart"
+    OWN = "own"
+    FICTION = "fiction"
+    OWN_DANGER = "own_danger"
+    NO_OWN_DANGER = "no_own_danger"
+    ANIMAL = "animal"
+    NO_ANIMAL = "no_animal"
+    HUMAN = "human"
+    NO_HUMAN = "no_human"
+    HEARSAY = "hearsay"
+    RECENT = "recent"
+    RESOLVED = "resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +85,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The rules of one danger in one language; `excepted` are phrases that look like it and are not."""
+    """The rules of one danger in one language; `excepted` are phrases that look like it and are not.
+
+    What `stands` for the family in its file stands for each of its rules.
+    """
 
     name: str
     language: str
@@ -160,7 +185,7 @@ def _refuse_repeats(rules: Sequence[tuple[str, str]]) -> None:
 
 
 def _family(content: Mapping[str, Any], *, file: str) -> Family:
-    only(content, {"family", "language", "rules", "except"}, where=file)
+    only(content, {"family", "language", "rules", "except", "stands"}, where=file)
     name, language = content.get("family"), content.get("language", "en")
     if not isinstance(name, str) or not name or not isinstance(language, str):
         raise SettingsError(f"{file}: `family` and `language` must be names")
@@ -168,10 +193,12 @@ def _family(content: Mapping[str, Any], *, file: str) -> Family:
     entries = content.get("rules")
     if not isinstance(entries, list) or not entries:
         raise SettingsError(f"{where}: `rules` must be a list of at least one rule")
+    stands = _stands(content.get("stands", []), where=where)
+    rules = [_rule(entry, family=name, language=language, where=where) for entry in entries]
     return Family(
         name=name,
         language=language,
-        rules=tuple(_rule(entry, family=name, language=language, where=where) for entry in entries),
+        rules=tuple(replace(rule, stands=rule.stands | stands) for rule in rules),
         excepted=texts(content["except"], where=f"{where}: except") if "except" in content else (),
         file=file,
     )

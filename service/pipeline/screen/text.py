@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -24,9 +25,18 @@ _TOKEN = re.compile(
 )
 _APOSTROPHES = frozenset("'\u2019\u2018\u02bc\u0060\u00b4\u201b")
 _MARKS = re.compile("[\u0300-\u036f\u064b-\u065f\u0670\u0640]")
-# Arabic letters that writers exchange freely.
+# Letters that writers exchange freely: Arabic ones, and Latin ones whose stroke or dot is no mark that comes off.
 _EXCHANGED = str.maketrans(
-    {"\u0629": "\u0647", "\u0649": "\u064a", "\u061f": "?", "\u06cc": "\u064a", "\u06a9": "\u0643"}
+    {
+        "\u0629": "\u0647",
+        "\u0649": "\u064a",
+        "\u061f": "?",
+        "\u06cc": "\u064a",
+        "\u06a9": "\u0643",
+        "\u0131": "i",
+        "\u0142": "l",
+        "\u0111": "d",
+    }
 )
 
 
@@ -56,13 +66,47 @@ class Words:
         return texts
 
 
-def words_of(conversation: Conversation) -> Words:
-    """The words of the user's turns; what assistants, tools and apps wrote is no evidence."""
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Questions of an assistant, in the words of the user who says yes to them, and where that yes stands."""
+
+    questions: tuple[Words, ...]
+    start: int
+    end: int
+
+
+_NOTHING: Mapping[int, Confirmed] = {}
+
+
+def words_of(conversation: Conversation, confirmed: Mapping[int, Confirmed] = _NOTHING) -> Words:
+    """The words of the user's turns; what assistants, tools and apps wrote is no evidence.
+
+    The exception is what a user `confirmed`, by the place of the turn that says yes: it stands before that turn's own
+    words, where the yes stands.
+    """
     words = Words()
     for index, message in enumerate(conversation.messages):
         if message.role is Role.USER:
+            if index in confirmed:
+                _say(confirmed[index], message=index, into=words)
             _read(message.content, message=index, into=words)
     return words
+
+
+def _say(confirmed: Confirmed, *, message: int, into: Words) -> None:
+    for question in confirmed.questions:
+        sentence, clause = _next(into)
+        into.texts.extend(question.texts)
+        into.messages.extend([message] * len(question))
+        into.starts.extend([confirmed.start] * len(question))
+        into.ends.extend([confirmed.end] * len(question))
+        into.sentences.extend(sentence + own for own in question.sentences)
+        into.clauses.extend(clause + own for own in question.clauses)
+
+
+def _next(words: Words) -> tuple[int, int]:
+    """The numbers of the next sentence and clause."""
+    return (words.sentences[-1] + 1, words.clauses[-1] + 1) if words.sentences else (0, 0)
 
 
 def words_in(text: str) -> Words:
@@ -74,8 +118,7 @@ def words_in(text: str) -> Words:
 
 def _read(text: str, *, message: int, into: Words) -> None:
     folded, origin = fold(text)
-    sentence = into.sentences[-1] + 1 if into.sentences else 0
-    clause = into.clauses[-1] + 1 if into.clauses else 0
+    sentence, clause = _next(into)
     for found in _TOKEN.finditer(folded):
         kind = found.lastgroup
         if kind in {"stop", "comma"}:
