@@ -12,15 +12,14 @@ from service.entailment.lexical import Words
 # How near a claim's tokens come to the answer's: on average, mostly the worst, and the worst, as words and in their
 # context after two, four and six layers; `stretch` to the part of the answer that suits the claim best, `phrase` its
 # mean to that of a few tokens; `new` weighs those tokens most that are far from the question's. `about` is how near
-# claim and question are as a whole, `doubts` what the logit changes by where the question is known. In the order in
-# which the network gives them.
+# claim and question are as a whole. In the order in which the network gives them.
 _LAYERS: Final = (0, 2, 4, 6)
 _POOLED: Final = tuple(f"{kind}_{layer}" for kind in ("mean", "worst") for layer in _LAYERS)
 _NEAR: Final = (*_POOLED, *(f"{kind}_{layer}" for kind in ("least", "stretch", "phrase") for layer in _LAYERS))
-NEARNESS: Final = (*_NEAR, *(f"new_{name}" for name in _POOLED), "about", "doubts")
+NEARNESS: Final = (*_NEAR, *(f"new_{name}" for name in _POOLED), "about")
 FEATURES: Final = ("logit", *_NEAR, "whole", "nearest", "numbers", "opposed")
-# What the question changes: how much nearer the answer comes to what is new in the claim than to all of it; the rest.
-ASKED: Final = (*(f"new_{name}" for name in _POOLED), "about", "doubts")
+# What the question changes: how much nearer the answer comes to what is new in the claim than to all of it; `about`.
+ASKED: Final = (*(f"new_{name}" for name in _POOLED), "about")
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -41,10 +40,10 @@ class Evidence:
     @property
     def asked(self) -> tuple[float, ...]:
         """In the order of `ASKED`; all 0 where no question is known."""
-        *new, about, doubts = self.nearness[len(_NEAR) :]
+        *new, about = self.nearness[len(_NEAR) :]
         if about == 0.0:  # exactly so only where no question is known
             return (0.0,) * len(ASKED)
-        return *(fresh - plain for fresh, plain in zip(new, self.nearness[: len(_POOLED)], strict=True)), about, doubts
+        return *(fresh - plain for fresh, plain in zip(new, self.nearness[: len(_POOLED)], strict=True)), about
 
 
 class Head(BaseModel):

@@ -205,7 +205,7 @@ def test_what_a_question_takes_is_fitted_as_it_is_used() -> None:
     about = np.where(told, rng.normal(0.2, 0.1, 400), rng.normal(0.7, 0.1, 400))
     near = rng.normal(0.5, 0.1, 400)
     written = [
-        Written(Evidence(0.0, (*[float(one)] * 28, float(two), 0.0), Words(0.5, 0.5, 0.0, 0.0)), float(label))
+        Written(Evidence(0.0, (*[float(one)] * 28, float(two)), Words(0.5, 0.5, 0.0, 0.0)), float(label))
         for one, two, label in zip(near, about, told, strict=True)
     ]
     rows = [row(f"q{at}", told=bool(at % 2), at=at) for at in range(20)]

@@ -10,8 +10,11 @@ from typing import Any, Final
 from service.entailment.reader import question_key
 from training.judge import folds as parted
 from training.judge.group import MOST, Claim, Group, lines, reword
+from training.judge.real import sentences_of
 
 # A label's worth: the share of careful readers who would say that the reply tells the statement.
+QUOTED: Final = "quoted"
+_STRANGE: Final = 3
 _TOLD: Final[Mapping[str, float]] = {"e": 1.0, "m": 0.67, "w": 0.33, "n": 0.0}
 
 
@@ -34,6 +37,19 @@ def asked(data: Path) -> list[Asked]:
     labelled = parted.Folds.of_questions([r["Question"] for r in parted.read(data / parted.LABELS)], count=5)
     known = {question_key(r["Question"]): r for r in parted.unlabelled(parted.read(data / parted.ANSWERS), labelled)}
     return [_joined(known[key], reply, labels) for key, reply, labels in _replies() if key in known]
+
+
+def quoted(texts: Sequence[Asked], *, seed: int) -> list[Group]:
+    """A sentence of each reply, which it tells word for word; of every third also one of another's, which it doesn't."""
+    rng = random.Random(seed)
+    found = []
+    for at, text in enumerate(texts):
+        claims = [Claim(each, 1.0) for each in rng.sample(sentences_of(text.reply), 1)]
+        other = rng.choice(texts)
+        if at % _STRANGE == 0 and other.question != text.question:
+            claims.append(Claim(rng.choice(sentences_of(other.reply)), 0.0))
+        found.append(Group(text.reply, tuple(claims), QUOTED, text.question))
+    return found
 
 
 def answered(texts: Sequence[Asked]) -> Callable[[random.Random], Group]:

@@ -10,11 +10,12 @@ from service.entailment.reader import AnswerReader, JudgeManifest
 from service.judge_evaluation.command import JudgeKind, Places, evaluate, read_rows
 from training.judge import folds as parted
 from training.judge.config import JudgeRun
-from training.judge.whole import whole_network
+from training.judge.whole import ACTS, whole_network
 
 FIGURES = "evaluation.json"
 LOG = "log.json"  # of the run's folder
 _MILLION = 1e6
+_WHERE = {"acts": "in answers made of sentences that do or miss some", "drafts": "in the demonstration's drafts"}
 CARD = "README.md"
 
 
@@ -32,6 +33,7 @@ def write_card(config: JudgeRun, data: Path, encoder: Path, folder: Path) -> dic
         "kqa": report.as_dict(),
         "int8_agrees_with_fp32": sum(a.present is b.present for a, b in pairs) / len(pairs),
         "held_out_texts": last,
+        "acts": json.loads((config.folder / ACTS).read_text(encoding="utf-8")),
         "int8_bytes": (folder / shipped.manifest.network).stat().st_size,
     }
     (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -94,11 +96,21 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
         ", ".join(f"{name.removeprefix('f1_')} {value:.3f}" for name, value in texts.items() if name.startswith("f1_"))
         + "."
     )
-    yield ""
+    yield from _acts(figures["acts"])
     yield from _limits(manifest)
 
 
+def _acts(figures: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in figures.items():
+        done, undone = value["done_and_found"], value["not_done_but_found"]
+        yield ""
+        yield f"Criteria that name an act, {_WHERE[name]}, each by a network and a head that have not"
+        yield f"learnt its principle: of {done['count']} that are done it finds {100 * done['share']:.0f} %, of"
+        yield f"{undone['count']} that are not {100 * undone['share']:.0f} %; macro-F1 {value['macro_f1']:.3f}."
+
+
 def _limits(manifest: JudgeManifest) -> Iterator[str]:
+    yield ""
     yield "## Limits"
     yield ""
     yield "- Tone, completeness, truth and suitability are beyond it; criteria of many parts are read less well."

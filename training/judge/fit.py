@@ -51,6 +51,8 @@ class Written:
 
     evidence: Evidence
     told: float
+    origin: str = ""
+    fold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,12 @@ def fit_acts(written: Sequence[Written]) -> Head:
     slopes, bias = _logistic(features, told, pull=_WRITTEN_PULL)
     threshold = expected_threshold(_chances(features @ slopes + bias))
     return Head.of(dict(zip(FEATURES, slopes.tolist(), strict=True)), bias, threshold)
+
+
+def judged_acts(written: Sequence[Written]) -> list[bool]:
+    """Whether each is told by a head that was fitted without its fold."""
+    heads = {fold: fit_acts([each for each in written if each.fold != fold]) for fold in {w.fold for w in written}}
+    return [(heads[w.fold].probability(w.evidence) or 0.0) >= heads[w.fold].threshold for w in written]
 
 
 def _base(written: Sequence[Written]) -> Base | None:

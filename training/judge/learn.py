@@ -148,11 +148,8 @@ def trained(reader: Reader) -> dict[str, Tensor]:
 
 
 def logits(reader: Reader, texts: Texts, chosen: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
-    """Without and with the question the logit of each claim of the chosen rows, or of all, [claims, 2], by its place.
-
-    Not a number for those of other rows.
-    """
-    found = np.full((int(texts.claims[-1]), 2), np.nan, dtype=np.float32)
+    """The logit of each claim of the chosen rows, or of all, by its place; not a number for those of other rows."""
+    found = np.full(int(texts.claims[-1]), np.nan, dtype=np.float32)
     wanted = set(range(len(texts))) if chosen is None else set(chosen.tolist())
     firsts = texts.claims.cpu().numpy()
     reader.eval()
@@ -162,9 +159,8 @@ def logits(reader: Reader, texts: Texts, chosen: NDArray[np.int64] | None = None
             if len(mine) == 0:
                 continue
             understood, row, told = texts.batch(mine)
-            plain, nearness = reader.judge(understood, *row)
-            both = torch.stack([plain, plain + nearness[..., -1]], -1)
-            for at, line, real in zip(mine, both.float().cpu().numpy(), (told >= 0).cpu().numpy(), strict=True):
+            read, _ = reader.judge(understood, *row)
+            for at, line, real in zip(mine, read.float().cpu().numpy(), (told >= 0).cpu().numpy(), strict=True):
                 found[firsts[at] : firsts[at + 1]] = line[real]
     return found
 
@@ -200,7 +196,7 @@ def _step(reader: Reader, optimiser: torch.optim.Optimizer, texts: Texts, chosen
     with torch.autocast(texts.device.type, dtype=torch.bfloat16):
         ids, positions, segments, wanted = row
         mine, unasked = reader.unasked(understood, ids, segments, wanted)
-        # As often with the question as without: it may not be known
+        # Half of the rows are told what is topic
         asked = torch.rand(len(chosen), 1, 1, device=texts.device) < _ASKED
         read = reader.weighed(understood, understood.known * asked, unasked, positions, segments, mine)
     real = (told >= 0).float()

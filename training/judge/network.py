@@ -25,7 +25,7 @@ _FAR = 4.0  # beyond any difference of cosines
 _SHARP = 10.0  # how much the worst tokens outweigh the others
 _FIRST, _LAST = 101, 102  # BERT's opening and closing tokens mean nothing by themselves
 COMPARED = (0, 2, 4, 6)  # after how many layers
-NEARNESS = 7 * len(COMPARED) + 2
+NEARNESS = 7 * len(COMPARED) + 1
 _UNASKED = 5 * len(COMPARED)  # of these the numbers that no question moves
 _STRETCH = 32  # tokens of the answer among which a claim's all look for their like
 _DOUBLED = (1, 2, 4, 8, 16)  # windows of twice as many tokens each time
@@ -135,14 +135,15 @@ class Reader(nn.Module):
         plain, new = _pooled(near, known, mine & _meant(ids).unsqueeze(1))
         unasked = torch.cat([plain, understood.local], -1)
         logits = self.weighed(understood, torch.zeros_like(known), unasked, positions, segments, mine)
-        asked = self.weighed(understood, known, unasked, positions, segments, mine)
-        doubts = (asked - logits).unsqueeze(-1)
-        return logits, torch.cat([unasked, new, understood.about, doubts], -1)
+        return logits, torch.cat([unasked, new, understood.about], -1)
 
     def weighed(
         self, understood: Understood, known: Tensor, unasked: Tensor, positions: Tensor, segments: Tensor, mine: Tensor
     ) -> Tensor:
-        """Each claim's logit, where `known` is what its tokens have of the question."""
+        """Each claim's logit. `known` is what tokens have of the question: half the training is told it, no verdict is.
+
+        So the layers need not learn by heart what is topic, and no question moves the logit.
+        """
         seen = _hiding(_own(segments) | ((segments.unsqueeze(1) == ANSWER) & (segments.unsqueeze(2) > ANSWER)))
         hidden = understood.hidden + self.hint(torch.cat([understood.near, known], -1))
         for layer in self.joint:

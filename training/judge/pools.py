@@ -141,7 +141,8 @@ class Sources:
             found += [(each, fold) for each in made]
         seed = self._config.seed + _OTHERS
         drafts = [each for number in range(_DIALOGUES) for each in acts.drafted(number, seed=seed)]
-        return [*found, *drafts]
+        quoted = asked.quoted(self._texts, seed=self._config.seed)
+        return [*found, *drafts, *((made, self._fold_of[made.question]) for made in quoted)]
 
 
 def drawing(training: Packed, mix: Mapping[str, float], *, without: int | None) -> Draw:

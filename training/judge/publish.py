@@ -14,19 +14,22 @@ from principles_store.encoder import Encoder
 from service.entailment.calibration import FEATURES, Evidence, Head
 from service.entailment.reader import MANIFEST, AnswerReader, JudgeManifest, question_key
 from service.judge_evaluation import baselines
+from training.intervals import macro_f1, share
 from training.judge import folds as parted
 from training.judge import learn
+from training.judge.asked import QUOTED
 from training.judge.config import JudgeRun
 from training.judge.export import export
-from training.judge.fit import Written, fit_acts, fit_heads, fit_thresholds
+from training.judge.fit import Written, fit_acts, fit_heads, fit_thresholds, judged_acts
 from training.judge.folds import Folds
 from training.judge.group import Group
 from training.judge.network import Reader
 from training.judge.pools import Sources
 from training.judge.train import HELD_OUT, STATE, start
-from training.judge.whole import SMALL
+from training.judge.whole import ACTS, SMALL
 
 NAME = "clinalign-judge"
+_STATED = ("asked", QUOTED)  # origins of statements; those of acts are the others
 _SOURCES = (
     {"name": "all-MiniLM-L6-v2 (first weights)", "licence": "Apache-2.0"},
     {"name": "wordings, replies, relations, exemplars and criteria of this project", "licence": "Apache-2.0"},
@@ -49,7 +52,8 @@ def publish(config: JudgeRun, data: Path, encoder: Path, out: Path) -> JudgeMani
     _write(exported, draft)
     reader = AnswerReader.load(exported)
     groups = Sources(config, data, encoder, config.folder / "vectors.npz").judged()
-    statements, acts = held_out(reader, [group for group, _ in groups], config.folder / HELD_OUT)
+    statements, acts = held_out(reader, groups, config.folder / HELD_OUT)
+    (config.folder / ACTS).write_text(json.dumps(sight(acts), indent=1) + "\n", encoding="utf-8")
     fitted = fit_heads(labelled, read_rows(reader, labelled), folds, written=statements)
     cosine = baselines.cosine(Encoder.load(encoder))
     thresholds = {
@@ -73,7 +77,23 @@ def trained(config: JudgeRun) -> Reader:
     return reader.eval()
 
 
-def held_out(reader: AnswerReader, groups: Sequence[Group], kept: Path) -> tuple[list[Written], list[Written]]:
+def sight(acts: Sequence[Written]) -> dict[str, Any]:
+    """Of criteria that answers do, and of those that they do not, how many a head of other principles finds."""
+    said = judged_acts(acts)
+    found: dict[str, Any] = {}
+    for origin in sorted({each.origin for each in acts}):
+        pairs = [(each.told == 1.0, one) for each, one in zip(acts, said, strict=True) if each.origin == origin]
+        found[origin] = {
+            "done_and_found": share(one for told, one in pairs if told).to_json(),
+            "not_done_but_found": share(one for told, one in pairs if not told).to_json(),
+            "macro_f1": round(macro_f1(pairs), 4),
+        }
+    return found
+
+
+def held_out(
+    reader: AnswerReader, groups: Sequence[tuple[Group, int]], kept: Path
+) -> tuple[list[Written], list[Written]]:
     """What speaks for claims of replies, and for criteria that name acts, by networks that have not learnt them.
 
     Nearness is MiniLM's, which was not trained; logits are those that each fold's network gave to what it held out.
@@ -81,16 +101,14 @@ def held_out(reader: AnswerReader, groups: Sequence[Group], kept: Path) -> tuple
     with np.load(kept) as file:
         logits = iter(file["logits"].tolist())
     found: tuple[list[Written], list[Written]] = ([], [])
-    for group in groups:
+    for group, fold in groups:
         texts = [claim.text for claim in group.claims]
         read = reader.evidence(group.answer, texts, question=group.question)
-        for claim, evidence, (plain, asked) in zip(group.claims, read, logits, strict=False):
+        for claim, evidence, logit in zip(group.claims, read, logits, strict=False):
             if evidence is None:
                 raise SystemExit("a claim cannot be read: its place would be another's")
-            nearness = (*evidence.nearness[:-1], asked - plain)
-            found[group.origin != "asked"].append(
-                Written(replace(evidence, logit=plain, nearness=nearness), claim.told)
-            )
+            fresh = Written(replace(evidence, logit=logit), claim.told, group.origin, fold)
+            found[group.origin not in _STATED].append(fresh)
     return found
 
 

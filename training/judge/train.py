@@ -53,7 +53,7 @@ def run(config: JudgeRun, training: Packed, judged: Packed) -> Reader:
         return weights
 
     first = fitted("shared", lambda rng, count: rng.choice(shared, count), config.first, config.seed, None)
-    logits = np.zeros((int(judged.claims[-1]), 2), dtype=np.float32)
+    logits = np.zeros(int(judged.claims[-1]), dtype=np.float32)
     for fold in (*range(FOLDS), None):
         draw = drawing(training, config.mix, without=fold)
         runs = [
@@ -78,7 +78,7 @@ def figures(judged: Packed, logits: NDArray[np.float32]) -> dict[str, Any]:
     found: dict[str, Any] = {"held_out_claims": int(sure.sum())}
     for origin in sorted(set(origins.tolist())):
         mine = (origins == origin) & sure
-        pairs = zip((told[mine] > _HALF).tolist(), (logits[mine, 1] > 0).tolist(), strict=True)
+        pairs = zip((told[mine] > _HALF).tolist(), (logits[mine] > 0).tolist(), strict=True)
         found[f"f1_{origin}"] = round(macro_f1(list(pairs)), 3)
     return found
 
