@@ -40,7 +40,7 @@ def asked(data: Path) -> list[Asked]:
 
 
 def quoted(texts: Sequence[Asked], *, seed: int) -> list[Group]:
-    """A sentence of each reply, which it tells word for word; of every third also one of another's, which it doesn't."""
+    """A sentence of each reply, which it tells in its words; of every third one of another's too, which it does not."""
     rng = random.Random(seed)
     found = []
     for at, text in enumerate(texts):
