@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.entailment.lexical import Words
 
 # How near a claim's tokens come to the answer's: on average, mostly the worst, and the worst, as words and in their
-# context after two, four and six layers; `new` weighs those tokens most that are far from the question's.
-# `about` is how near claim and question are as a whole. In the order in which the network gives them.
+# context after two, four and six layers; `stretch` to the part of the answer that suits the claim best, `phrase` its
+# mean to that of a few tokens; `new` weighs those tokens most that are far from the question's. `about` is how near
+# claim and question are as a whole. In the order in which the network gives them.
 _LAYERS: Final = (0, 2, 4, 6)
 _POOLED: Final = tuple(f"{kind}_{layer}" for kind in ("mean", "worst") for layer in _LAYERS)
-_NEAR: Final = (*_POOLED, *(f"least_{layer}" for layer in _LAYERS))
+_NEAR: Final = (*_POOLED, *(f"{kind}_{layer}" for kind in ("least", "stretch", "phrase") for layer in _LAYERS))
 NEARNESS: Final = (*_NEAR, *(f"new_{name}" for name in _POOLED), "about")
 FEATURES: Final = ("logit", *_NEAR, "whole", "nearest", "numbers", "opposed")
 # What the question changes: how much nearer the answer comes to what is new in the claim than to all of it; `about`.
@@ -40,19 +41,23 @@ class Evidence:
     def asked(self) -> tuple[float, ...]:
         """In the order of `ASKED`; all 0 where no question is known."""
         *new, about = self.nearness[len(_NEAR) :]
+        if about == 0.0:  # exactly so only where no question is known
+            return (0.0,) * len(ASKED)
         return *(fresh - plain for fresh, plain in zip(new, self.nearness[: len(_POOLED)], strict=True)), about
 
 
 class Head(BaseModel):
     """A logistic model over those `FEATURES` that it names; from the probability `threshold` on a claim is told.
 
-    What it weighs of `ASKED` can only lower the log-odds, by `doubt` at most: no question makes a claim told.
+    What it weighs of `ASKED` can only lower the log-odds, by what it falls short of `slack` and by `doubt` at most: no
+    question makes a claim told that is not told without one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     weights: dict[str, Finite]
     asked: dict[str, Finite] = {}
+    slack: Finite = 0.0
     doubt: Finite = Field(default=0.0, ge=0.0)
     bias: Finite
     threshold: float = Field(gt=0.0, lt=1.0)
@@ -60,7 +65,8 @@ class Head(BaseModel):
     def probability(self, evidence: Evidence) -> float | None:
         """In [0, 1]; None where the evidence is no number."""
         value = self.bias + _weighed(self.weights, FEATURES, evidence.features)
-        value -= min(self.doubt, max(0.0, -_weighed(self.asked, ASKED, evidence.asked)))
+        if any(asked := evidence.asked):
+            value -= min(self.doubt, max(0.0, self.slack - _weighed(self.asked, ASKED, asked)))
         if not math.isfinite(value):
             return None
         return 1.0 / (1.0 + math.exp(-value)) if value >= 0 else math.exp(value) / (1.0 + math.exp(value))
@@ -73,12 +79,14 @@ class Head(BaseModel):
         threshold: float,
         *,
         asked: Mapping[str, float] | None = None,
+        slack: float = 0.0,
         doubt: float = 0.0,
     ) -> Self:
         """Rounded, so that the file is the same wherever it is fitted."""
         return cls(
             weights=_rounded(weights),
             asked=_rounded(asked or {}),
+            slack=round(float(slack), 4),
             doubt=round(float(doubt), 4),
             bias=round(float(bias), 4),
             threshold=round(float(threshold), 3),

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from service.domain.errors import SettingsError
 from service.domain.verdict import Presence
 from service.entailment.calibration import NEARNESS, Evidence, Head
+from service.entailment.form import is_act
 from service.entailment.lexical import AnswerWords
 from service.entailment.packing import pack
 from service.entailment.windows import windows
@@ -37,8 +38,9 @@ class JudgeManifest(_Record):
     """What `manifest.json` says: the files with their hashes, the lengths trained on, and how evidence is read.
 
     `head` was fitted on all labelled rows. `heads` are the same fit without one fold each, and `folds` tells which
-    one has not seen a question (by its key): with it, evaluation on these questions is still held out. The network
-    was trained on texts about `seen_questions`, though on none of their labels.
+    one has not seen a question (by its key): with it, evaluation on these questions is still held out. `acts` is for
+    criteria that name what an answer does: nobody labelled those, so it was fitted on rows that were written here. The
+    network was trained on texts about `seen_questions`, though on none of their labels.
     """
 
     name: str
@@ -48,14 +50,17 @@ class JudgeManifest(_Record):
     answer_tokens: PositiveInt
     claim_tokens: PositiveInt
     head: Head
+    acts: Head | None = None
     heads: tuple[Head, ...] = ()
     folds: dict[str, int] = {}
     seen_questions: tuple[str, ...] = ()
     baselines: dict[str, tuple[float, ...]] = {}
     trained_on: tuple[dict[str, str], ...] = ()
 
-    def head_for(self, key: str) -> Head:
+    def head_for(self, criterion: str, key: str = "") -> Head:
         """The head that was fitted without this question; the one of all rows where no head has seen it."""
+        if self.acts is not None and is_act(criterion):
+            return self.acts
         fold = self.folds.get(key)
         return self.head if fold is None else self.heads[fold]
 
@@ -93,9 +98,10 @@ class AnswerReader:
 
         What the question says is never said by the answer: a claim's words that it names only count for less.
         """
-        head = self.manifest.head
         found = self.evidence(answer, claims, question=question, together=together)
-        return tuple(decide(evidence, head) for evidence in found)
+        return tuple(
+            decide(evidence, self.manifest.head_for(claim)) for claim, evidence in zip(claims, found, strict=True)
+        )
 
     def count(self, text: str) -> int:
         """Tokens of a text, its opening and closing ones among them."""

@@ -58,7 +58,7 @@ def ask_reader(reader: AnswerReader, rows: Sequence[Row], *, together: bool, pro
         )
         spent += time.perf_counter() - started
         for row, each in zip(mine, evidence, strict=True):
-            found[row.index] = decide(each, reader.manifest.head_for(question_key(row.cluster)))
+            found[row.index] = decide(each, reader.manifest.head_for(row.criterion, question_key(row.cluster)))
         progress(len(found), len(rows))
     return Predictions(tuple(found[row.index] for row in rows), 1e3 * spent / max(len(rows), 1))
 

@@ -99,8 +99,8 @@ def _held_out(report: Report) -> Iterator[str]:
     mine, new, seen = report.provenance.cross_fitted, report.provenance.fresh, report.provenance.seen
     yield (
         f"The network was trained on none of the labelled questions and has read no physician's label. Weights of its "
-        f"evidence were fitted on replies to other questions, written here; how much they count, and the threshold, on "
-        f"physicians' labels in folds by question: {mine} rows are judged by a fit that has not seen their question, "
+        f"evidence were fitted on replies to other questions, written here, with logits of networks that had not learnt "
+        f"them; how much they count, and the threshold, on physicians' labels in folds by question: {mine} rows are judged by a fit that has not seen their question, "
         f"{new} rows are of questions that no fit has seen. What a fit may choose was chosen by folds within the rows "
         f"that it was fitted on. The network's design and the list of what may be weighed were settled after figures "
         f"like these of earlier tries had been seen, so they flatter it somewhat."
@@ -204,7 +204,7 @@ def _limits(report: Report) -> Iterator[str]:
         "- It reads what an answer says, not whether it is true, kind or well put. Criteria that ask for a judgement "
         "of the whole (tone, completeness, suitable detail) are beyond it."
     )
-    yield "- It reads English, criteria of up to a long paragraph (256 tokens) and answers of some pages; all else is unknown, never met."
+    yield "- It reads English, criteria of up to a long paragraph (400 tokens) and answers of some pages; all else is unknown, never met."
     yield (
         "- Of the question it reads only which of a criterion's words were the person's own and so tell little: an "
         "answer that says only “yes” tells it nothing. No question makes a claim likelier; one that names a forbidden "

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.entailment.calibration import ASKED, NEARNESS, Evidence, Head
+from service.entailment.form import is_act
 from service.entailment.lexical import AnswerWords, Words, overlap, stem
 from service.entailment.packing import ANSWER, PADDING, QUESTION, pack, stack
 from service.entailment.windows import windows
@@ -118,16 +119,22 @@ cosines = st.floats(-1, 1)
 
 
 @given(
-    st.lists(cosines, min_size=12, max_size=12),
+    st.lists(cosines, min_size=20, max_size=20),
     st.lists(cosines, min_size=9, max_size=9),
     st.lists(st.floats(-9, 9), min_size=len(ASKED), max_size=len(ASKED)),
     st.floats(0, 3),
+    st.floats(-3, 3),
 )
 def test_a_question_can_only_lower_the_odds_and_by_no_more_than_the_doubt(
-    near: list[float], moved: list[float], weights: list[float], doubt: float
+    near: list[float], moved: list[float], weights: list[float], doubt: float, slack: float
 ) -> None:
     head = Head(
-        weights={"mean_6": 2.0}, asked=dict(zip(ASKED, weights, strict=True)), doubt=doubt, bias=0.1, threshold=0.5
+        weights={"mean_6": 2.0},
+        asked=dict(zip(ASKED, weights, strict=True)),
+        slack=slack,
+        doubt=doubt,
+        bias=0.1,
+        threshold=0.5,
     )
     unasked = Evidence(0.0, (*near, *near[:8], 0.0), PLAIN)
     asked = Evidence(0.0, (*near, *moved), PLAIN)
@@ -137,6 +144,41 @@ def test_a_question_can_only_lower_the_odds_and_by_no_more_than_the_doubt(
     assert plain is not None
     assert chance <= plain + 1e-12
     assert chance >= 1 / (1 + (1 - plain) / plain * math.exp(doubt)) - 1e-9
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        "Advises calling the emergency services",
+        "asks how long it has lasted",
+        "Clearly states the dose",
+        "The response should name the dose.",
+        "Response includes a warning",
+        "It mentions the risk of bleeding.",
+        "Should not name a dose",
+        "Names the dose if the user has given a weight.",
+        "If a dose is given, the answer names its unit.",
+    ],
+)
+def test_what_an_answer_does_is_an_act(criterion: str) -> None:
+    assert is_act(criterion)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "Ibuprofen causes bleeding.",
+        "It is important to drink enough.",
+        "It causes drowsiness.",
+        "Antibiotics do not help against viruses.",
+        "Symptoms include fever and chills.",
+        "You should see a doctor.",
+        "Response rates are higher with two drugs.",
+        "",
+    ],
+)
+def test_what_is_so_is_no_act(claim: str) -> None:
+    assert not is_act(claim)
 
 
 def test_a_row_of_nothing_asks_nothing() -> None:

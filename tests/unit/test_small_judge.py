@@ -103,8 +103,9 @@ def test_a_network_that_breaks_is_unknown(reader: AnswerReader) -> None:
 
 def test_a_question_of_the_labels_is_read_by_a_head_that_has_not_seen_it(reader: AnswerReader) -> None:
     for key, fold in reader.manifest.folds.items():
-        assert reader.manifest.head_for(key) is reader.manifest.heads[fold]
-    assert reader.manifest.head_for("another") is reader.manifest.head
+        assert reader.manifest.head_for("Drink enough.", key) is reader.manifest.heads[fold]
+    assert reader.manifest.head_for("Drink enough.", "another") is reader.manifest.head
+    assert reader.manifest.head_for("Advises drinking enough.", "another") is reader.manifest.acts
     assert decide(None, reader.manifest.head) == Presence(None)
 
 

@@ -1,28 +1,36 @@
 """What the small judge is trained on, and that nothing that is reported can be fitted on."""
 
 import random
+import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from service.entailment.calibration import FEATURES, NEARNESS, Evidence
 from service.entailment.lexical import Words
-from training.judge import facts, relations, replies, rubric
-from training.judge.asked import Asked, _joined, _replies, answered, as_rows
+from service.entailment.packing import pack
+from training.dialogues.library import load
+from training.judge import acts, facts, relations, replies
+from training.judge.asked import Asked, _joined, _replies, answered
 from training.judge.composed import composed
-from training.judge.fit import UNWRITTEN, fit_heads, fit_thresholds
+from training.judge.fit import UNWRITTEN, Written, fit_acts, fit_heads, fit_thresholds
 from training.judge.folds import Folds, training_rows, unlabelled
 from training.judge.group import MOST, Claim, Group, group, kept_back, reword, spoil
+from training.judge.pools import SHARED, Packed, drawing
 
 questions = st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1), min_size=2, max_size=30, unique=True)
 SOURCES: dict[str, Callable[[random.Random], Group]] = {
     "relations": relations.related,
     "facts": facts.told,
-    "rubric": rubric.criteria,
+    "invented": acts.invented,
+    "acts": acts.done(
+        acts.written(), lambda texts: np.eye(512, dtype=np.float32)[[zlib.crc32(t.encode()) % 512 for t in texts]]
+    ),
     "composed": composed(replies.replied),
 }
 
@@ -177,24 +185,10 @@ def test_what_a_reply_tells_is_asked_with_its_question() -> None:
     assert (made.question, made.claims[0].told) == ("Is it safe?", 0.67)
 
 
-def test_rows_to_fit_on_hold_each_statement_with_and_without_its_question_and_quotations() -> None:
-    reply = "It is safe for nearly all adults. Ask a pharmacist about the dose."
-    texts = [Asked("Is it safe?", reply, (Claim("It is safe.", 0.67),)), Asked("Why?", "Nobody knows that yet.", ())]
-    rows = as_rows(texts, seed=1)
-    stated = [(each["Question"], each["told"]) for each in rows if each["claim"] == "It is safe."]
-    assert stated == [("Is it safe?", 0.67), ("Is it safe?", 0.67), ("", 0.67)]
-    quoted = rows[3:]
-    assert all((each["claim"] in each["answer"]) is (each["told"] == 1.0) for each in quoted)
-    assert rows == as_rows(texts, seed=1)
-
-
 def test_what_written_rows_say_becomes_weights_of_the_same_evidence() -> None:
     texts = [f"q{n}" for n in range(20)]
     rows = [row(text, told=at % 2 == 0, at=at) for at, text in enumerate(texts)]
-    written = [
-        {"Question": f"w{n}", "answer": "a", "claim": "c", "told": float(n % 2 == 0), "label_0": label}
-        for n, label in enumerate(("Entailment", "Neutral") * 8)
-    ]
+    written = [Written(Watched()(row("w", told=told)), float(told)) for told in (True, False)] * 8
     folds = Folds.of_questions(texts, count=5)
     fitted = fit_heads(rows, Watched(), folds, written=written)
     assert all(set(head.weights) <= set(FEATURES) for head in (fitted.head, *fitted.heads))
@@ -202,3 +196,68 @@ def test_what_written_rows_say_becomes_weights_of_the_same_evidence() -> None:
         chance = fitted.head.probability(Watched()(each))
         assert chance is not None
         assert (chance >= fitted.head.threshold) is (each["label_0"] == "Entailment")
+
+
+def test_what_a_question_takes_is_fitted_as_it_is_used() -> None:
+    """Claims that restate the question are untold, though the answer has their words; those that do not are told."""
+    rng = np.random.default_rng(1)
+    told = rng.random(400) < 0.5
+    about = np.where(told, rng.normal(0.2, 0.1, 400), rng.normal(0.7, 0.1, 400))
+    near = rng.normal(0.5, 0.1, 400)
+    written = [
+        Written(Evidence(0.0, (*[float(one)] * 28, float(two)), Words(0.5, 0.5, 0.0, 0.0)), float(label))
+        for one, two, label in zip(near, about, told, strict=True)
+    ]
+    rows = [row(f"q{at}", told=bool(at % 2), at=at) for at in range(20)]
+
+    def evidence(each: Mapping[str, Any]) -> Evidence:
+        return written[int(np.flatnonzero(told == (each["label_0"] == "Entailment"))[0])].evidence
+
+    head = fit_heads(rows, evidence, Folds.of_questions([f"q{n}" for n in range(20)], count=5), written=written).head
+    found = [head.probability(each.evidence) for each in written]
+    assert all(chance is not None for chance in found)
+    right = [
+        chance is not None and (chance >= head.threshold) is bool(label)
+        for chance, label in zip(found, told, strict=True)
+    ]
+    assert sum(right) > 380
+
+
+def test_a_head_for_acts_parts_those_that_are_done() -> None:
+    written = [Written(Watched()(row("w", told=told)), float(told)) for told in (True, False)] * 30
+    head = fit_acts(written)
+    assert {(head.probability(each.evidence) or 0.0) >= head.threshold for each in written if each.told} == {True}
+    assert {(head.probability(each.evidence) or 0.0) >= head.threshold for each in written if not each.told} == {False}
+
+
+def test_every_act_has_names_and_sentences_of_both_kinds() -> None:
+    assert len(acts.written()) > 60
+    assert all(act.names and act.does and act.misses for act in acts.written())
+    assert {act.fold for act in acts.exemplified()} == set(range(acts.FOLDS))
+
+
+def test_no_criterion_of_a_held_out_principle_is_an_act_to_train_on() -> None:
+    held = {principle.id for principle in load().held_out}
+    assert held
+    assert not held & {act.topic for act in acts.exemplified()}
+
+
+def test_a_draft_is_asked_its_rubric_fold_by_fold() -> None:
+    found = [each for number in range(4) for each in acts.drafted(number, seed=3)]
+    folds_of = {act.names[0]: act.fold for act in acts.exemplified()}
+    assert found
+    assert all(folds_of.get(claim.text, fold) == fold for made, fold in found for claim in made.claims)
+    assert {claim.told for made, _ in found for claim in made.claims} == {0.0, 1.0}
+
+
+@given(st.lists(st.tuples(st.sampled_from(["asked", "acts", "facts"]), st.integers(0, 4)), min_size=1, max_size=40))
+def test_no_row_that_a_fold_holds_out_is_drawn_to_train_it(rows: list[tuple[str, int]]) -> None:
+    made = [Group("a", (Claim("c", 1.0),), origin) for origin, _ in rows]
+    places = [SHARED if origin == "facts" else fold for origin, fold in rows]
+    one = pack([101, 7, 102], [[101, 8, 102]])
+    packed = Packed.of([(one, group, fold) for group, fold in zip(made, places, strict=True)])
+    for fold in range(5):
+        draw = drawing(packed, {"asked": 0.5, "acts": 0.2}, without=fold)
+        if any(place != fold for place in places):
+            drawn = draw(np.random.default_rng(0), 16)
+            assert not [at for at in drawn.tolist() if places[at] == fold]

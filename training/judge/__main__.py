@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 
 from training.judge import config as runs
-from training.judge.mixture import mixture
 
 _RUN = Path("training/runs/judge.toml")
 
@@ -27,17 +26,14 @@ def main(arguments: list[str] | None = None) -> int:
             raise SystemExit("card needs --data: its figures are of physicians' labels")
         write_card(config, options.data, options.encoder, options.out)
         return 0
-    kept = config.folder / "vectors.npz"
-    made = mixture(
-        seed=config.seed,
-        data=options.data,
-        encoder=options.encoder,
-        kept=kept,
-        medquad=config.medquad,
-    )
-    from training.judge.train import run  # noqa: PLC0415 - torch
+    from training.judge.pools import Packed, Packer, Sources  # noqa: PLC0415 - the encoder
+    from training.judge.train import run, tokenizer  # noqa: PLC0415 - torch
 
-    run(config, made)
+    sources = Sources(config, options.data, options.encoder, config.folder / "vectors.npz")
+    packer = Packer(tokenizer(), config)
+    training = Packed.of(packer.rows([*sources.folded(), *sources.shared()]))
+    sources.save()
+    run(config, training, Packed.of(packer.rows(sources.judged())))
     return 0
 
 

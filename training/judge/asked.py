@@ -1,7 +1,7 @@
 """Replies written here to questions that K-QA's physicians answered, and how far each tells their statements."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,8 +13,9 @@ from training.judge.group import MOST, Claim, Group, lines, reword
 from training.judge.real import sentences_of
 
 # A label's worth: the share of careful readers who would say that the reply tells the statement.
+QUOTED: Final = "quoted"
+_STRANGE: Final = 3
 _TOLD: Final[Mapping[str, float]] = {"e": 1.0, "m": 0.67, "w": 0.33, "n": 0.0}
-_QUOTED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +39,17 @@ def asked(data: Path) -> list[Asked]:
     return [_joined(known[key], reply, labels) for key, reply, labels in _replies() if key in known]
 
 
-def as_rows(texts: Sequence[Asked], *, seed: int) -> list[dict[str, Any]]:
-    """Rows to fit on: question, answer, claim, and as `told` the share of readers who find the claim in the answer.
-
-    Each statement stands twice with its question and once without, since a judge may be asked without knowing it; and
-    of each reply some sentences, which it tells word for word, with one of another reply, which it does not.
-    """
+def quoted(texts: Sequence[Asked], *, seed: int) -> list[Group]:
+    """A sentence of each reply, which it tells in its words; of every third one of another's too, which it does not."""
     rng = random.Random(seed)
-    stated = [_row(text, each) for text in texts for each in text.statements]
-    return [*stated, *stated, *(row | {"Question": ""} for row in stated), *_quoted(texts, rng)]
+    found = []
+    for at, text in enumerate(texts):
+        claims = [Claim(each, 1.0) for each in rng.sample(sentences_of(text.reply), 1)]
+        other = rng.choice(texts)
+        if at % _STRANGE == 0 and other.question != text.question:
+            claims.append(Claim(rng.choice(sentences_of(other.reply)), 0.0))
+        found.append(Group(text.reply, tuple(claims), QUOTED, text.question))
+    return found
 
 
 def answered(texts: Sequence[Asked]) -> Callable[[random.Random], Group]:
@@ -64,19 +67,6 @@ def answered(texts: Sequence[Asked]) -> Callable[[random.Random], Group]:
 def statements(row: Mapping[str, Any]) -> list[str]:
     """What physicians stated of the question, as it stands in K-QA."""
     return [str(text).strip() for name in ("Must_have", "Nice_to_have") for text in row[name] if str(text).strip()]
-
-
-def _quoted(texts: Sequence[Asked], rng: random.Random) -> Iterator[dict[str, Any]]:
-    for text in texts:
-        mine = sentences_of(text.reply)
-        yield from (_row(text, Claim(each, 1.0)) for each in rng.sample(mine, min(len(mine), _QUOTED)))
-        other = rng.choice(texts)
-        if other.question != text.question and (strange := sentences_of(other.reply)):
-            yield _row(text, Claim(rng.choice(strange), 0.0))
-
-
-def _row(text: Asked, claim: Claim) -> dict[str, Any]:
-    return {"Question": text.question, "answer": text.reply, "claim": claim.text, "told": claim.told}
 
 
 def _joined(row: Mapping[str, Any], reply: str, labels: str) -> Asked:

@@ -10,9 +10,12 @@ from service.entailment.reader import AnswerReader, JudgeManifest
 from service.judge_evaluation.command import JudgeKind, Places, evaluate, read_rows
 from training.judge import folds as parted
 from training.judge.config import JudgeRun
-from training.judge.whole import whole_network
+from training.judge.whole import ACTS, whole_network
 
 FIGURES = "evaluation.json"
+LOG = "log.json"  # of the run's folder
+_MILLION = 1e6
+_WHERE = {"acts": "in answers made of sentences that do or miss some", "drafts": "in the demonstration's drafts"}
 CARD = "README.md"
 
 
@@ -25,11 +28,13 @@ def write_card(config: JudgeRun, data: Path, encoder: Path, folder: Path) -> dic
     shipped, whole = AnswerReader.load(folder), whole_network(config, folder)
     judges = (shipped, whole)
     pairs = [tuple(j.read(r.answer, [r.criterion], question=r.cluster)[0] for j in judges) for r in rows]
-    last = json.loads((config.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    last = json.loads((config.folder / LOG).read_text(encoding="utf-8"))
     figures = {
         "kqa": report.as_dict(),
         "int8_agrees_with_fp32": sum(a.present is b.present for a, b in pairs) / len(pairs),
         "held_out_texts": last,
+        "acts": json.loads((config.folder / ACTS).read_text(encoding="utf-8")),
+        "int8_bytes": (folder / shipped.manifest.network).stat().st_size,
     }
     (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     (folder / CARD).write_text("\n".join(_lines(shipped, figures)) + "\n", encoding="utf-8")
@@ -41,9 +46,10 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
     low, high = kqa["macro_f1_interval_95"]
     yield f"# {manifest.name} {manifest.version}"
     yield ""
-    yield "Does the answer do this? A MiniLM with one more layer (24.5 million parameters, int8) that reads an answer and any number of"
-    yield "criteria or claims in one pass, and gives each a calibrated probability. English only. It is no medical"
-    yield "device: it reads what is said, and does not know whether it is true."
+    yield "Does the answer do this? A MiniLM whose upper layers branch, so that claims read the answer in copies that were"
+    yield f"trained ({figures['int8_bytes'] / _MILLION:.1f} MB, int8). It reads an answer and any number of criteria or claims in"
+    yield "one pass, and gives each a calibrated probability. English only. It is no medical device: it reads what is said,"
+    yield "and does not know whether it is true."
     yield ""
     yield f"- **Reads** overlapping windows of {manifest.answer_tokens} tokens, criteria of up to {manifest.claim_tokens}."
     yield "- **Files**: the network (ONNX), its tokenizer, `manifest.json` with hashes, weights of evidence, threshold."
@@ -56,8 +62,11 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "No row of HealthBench or MedSafetyBench was read in training. No physician's label was read by the network, and"
     yield "no question that has one. Weights of evidence were fitted on replies to other questions of K-QA: the replies, and"
-    yield "which of their physicians' statements each tells, were written here, by no clinician. How much these weights count,"
-    yield f"and the threshold, were fitted on {kqa['labels']} labels of {kqa['questions']} questions, in folds."
+    yield "which of their physicians' statements each tells, were written here, by no clinician; the network's logits in this"
+    yield "fit are those of networks that had not learnt the question. How much these weights count, and the threshold, were"
+    yield f"fitted on {kqa['labels']} labels of {kqa['questions']} questions, in folds. Criteria that name an act (“Advises ...”)"
+    yield "have a head of their own, fitted on acts and drafts that were written here, with the logits of networks that had"
+    yield "not learnt their principle."
     yield ""
     yield "## Figures"
     yield ""
@@ -79,19 +88,29 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "The evidence that each fit weighs was chosen by folds within the rows that it was fitted on: it never saw the"
     yield f"rows that it is reported with. The fit of all rows weighs {', '.join([*manifest.head.weights, *manifest.head.asked])}."
-    yield "The network's design and the list of what may be weighed were settled after figures like these of earlier tries"
-    yield "had been seen, so they flatter it somewhat."
+    yield "The list of what may be weighed was settled after figures like these of earlier editions had been seen (six times;"
+    yield "of this edition once, when it was done), so they flatter it somewhat."
     yield ""
-    yield f"Texts that were held out ({texts['held_out_claims']:.0f} claims), macro-F1 by source:"
+    yield f"What each fold held out ({texts['held_out_claims']:.0f} claims), macro-F1 of the logit alone by source:"
     yield (
         ", ".join(f"{name.removeprefix('f1_')} {value:.3f}" for name, value in texts.items() if name.startswith("f1_"))
         + "."
     )
-    yield ""
+    yield from _acts(figures["acts"])
     yield from _limits(manifest)
 
 
+def _acts(figures: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in figures.items():
+        done, undone = value["done_and_found"], value["not_done_but_found"]
+        yield ""
+        yield f"Criteria that name an act, {_WHERE[name]}, each by a network and a head that have not"
+        yield f"learnt its principle: of {done['count']} that are done it finds {100 * done['share']:.0f} %, of"
+        yield f"{undone['count']} that are not {100 * undone['share']:.0f} %; macro-F1 {value['macro_f1']:.3f}."
+
+
 def _limits(manifest: JudgeManifest) -> Iterator[str]:
+    yield ""
     yield "## Limits"
     yield ""
     yield "- Tone, completeness, truth and suitability are beyond it; criteria of many parts are read less well."

@@ -6,39 +6,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training.judge.schedule import Schedule
+
 
 @dataclass(frozen=True, slots=True)
 class JudgeRun:
-    """`groups` texts with claims are composed once, mixed by `shares`, and read `steps` batches long.
+    """`counts` says how many groups each source makes; `first` is the schedule on those that all folds may see.
 
-    A batch holds up to `tokens` padded tokens. The learning rate rises for `warmup` steps and falls over the last
-    `decay`.
+    From there `second` trains without each fold and on all, `runs` times each, whose weights are averaged; `mix` are
+    the shares of sources that have folds, and what is left of 1 is the first part's.
     """
 
     name: str
     version: str
     seed: int
+    branch: int
     answer_tokens: int
     claim_tokens: int
     question_tokens: int
     medquad: int
-    groups: int
-    tokens: int
-    steps: int
-    warmup: int
-    decay: int
-    learning_rate: float
-    head_learning_rate: float
-    weight_decay: float
-    check_every: int
-    watched: int
     folds: int
-    shares: Mapping[str, float]
+    runs: int
+    counts: Mapping[str, int]
+    mix: Mapping[str, float]
+    first: Schedule
+    second: Schedule
     raw: Mapping[str, Any]
-
-    def rate(self, step: int) -> float:
-        """The share of the learning rate at a step."""
-        return max(0.01, min(1.0, (step + 1) / self.warmup, (self.steps - step) / self.decay))
 
     @property
     def folder(self) -> Path:
@@ -54,7 +47,6 @@ def read(path: Path) -> JudgeRun:
 
     """
     raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    values = {
-        key: value for section in ("run", "network", "data", "schedule", "fit") for key, value in raw[section].items()
-    }
-    return JudgeRun(raw=raw, shares=raw["shares"], **values)
+    values = {key: value for section in ("run", "network", "data", "fit") for key, value in raw[section].items()}
+    first, second = (Schedule(**raw[name]) for name in ("first", "second"))
+    return JudgeRun(raw=raw, counts=raw["counts"], mix=raw["mix"], first=first, second=second, **values)

@@ -3,7 +3,7 @@
 Each head is fitted on rows that `training_rows` hands out, and those of its fold are not among them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -33,7 +33,8 @@ UNWRITTEN: Final = (("logit", "whole"), ("logit", "mean_4", "worst_4", "mean_6",
 PULLS: Final = (0.5, 2.0, 8.0, 25.0)
 _WRITTEN_PULL: Final = 8.0
 # How far what is known of the question may lower the log-odds of the fit on written rows, before it is scaled.
-_DOUBT: Final = 1.0
+_DOUBT: Final = 1.5
+_MOSTLY: Final = (0.6, 0.8, 0.95)  # of the written rows' questions lower something when the fit begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,22 @@ class Fitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """What is known of a claim that was written here, by networks that had not learnt it, and how far it is told."""
+
+    evidence: Evidence
+    told: float
+    origin: str = ""
+    fold: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Base:
-    """A logistic model over `FEATURES` and `ASKED`, fitted on rows that were written here."""
+    """A logistic model over `FEATURES`, and what `ASKED` takes from it, fitted on rows that were written here."""
 
     weights: Mapping[str, float]
     asked: Mapping[str, float]
+    slack: float
     bias: float
 
 
@@ -63,10 +75,10 @@ def fit_heads(
     evidence: Read,
     folds: Folds,
     *,
-    written: Sequence[Mapping[str, Any]] = (),
+    written: Sequence[Written] = (),
 ) -> Fitted:
-    """Fit a head on all rows and one without each fold. `written` rows have `told` instead of physicians' labels."""
-    base = _base(written, evidence)
+    """Fit a head on all rows and one without each fold."""
+    base = _base(written)
     heads = tuple(fit_head(training_rows(rows, folds, without=k), evidence, base) for k in range(folds.count))
     return Fitted(fit_head(training_rows(rows, folds, without=None), evidence, base), heads)
 
@@ -100,21 +112,40 @@ def fit_head(rows: TrainingRows, evidence: Read, base: Base | None = None) -> He
         return Head.of(weights, bias, expected_threshold(chances))
     scaled = {name: share * weight for name, weight in base.asked.items()}
     weights = {name: weights.get(name, 0.0) + share * base.weights.get(name, 0.0) for name in FEATURES}
-    return Head.of(weights, bias + share * base.bias, expected_threshold(chances), asked=scaled, doubt=share * _DOUBT)
+    return Head.of(
+        weights,
+        bias + share * base.bias,
+        expected_threshold(chances),
+        asked=scaled,
+        slack=share * base.slack,
+        doubt=share * _DOUBT,
+    )
 
 
-def _base(written: Sequence[Mapping[str, Any]], evidence: Read) -> Base | None:
-    """All but the logit, which has learnt these very rows; None of no rows."""
+def fit_acts(written: Sequence[Written]) -> Head:
+    """A head for criteria that name acts: no physician labelled any, so it is fitted on those written here alone."""
+    features = np.array([each.evidence.features for each in written])
+    told = np.array([each.told for each in written])
+    slopes, bias = _logistic(features, told, pull=_WRITTEN_PULL)
+    threshold = expected_threshold(_chances(features @ slopes + bias))
+    return Head.of(dict(zip(FEATURES, slopes.tolist(), strict=True)), bias, threshold)
+
+
+def judged_acts(written: Sequence[Written]) -> list[bool]:
+    """Whether each is told by a head that was fitted without its fold."""
+    heads = {fold: fit_acts([each for each in written if each.fold != fold]) for fold in {w.fold for w in written}}
+    return [(heads[w.fold].probability(w.evidence) or 0.0) >= heads[w.fold].threshold for w in written]
+
+
+def _base(written: Sequence[Written]) -> Base | None:
+    """None of no rows."""
     if not written:
         return None
-    found = [evidence(row) for row in written]
-    told = np.array([row["told"] for row in written])
-    names = [name for name in FEATURES if name != "logit"]
-    features = np.hstack([_stacked(_columns(found, None), names), np.array([each.asked for each in found])])
-    slopes, bias = _logistic(features, told, pull=_WRITTEN_PULL)
-    weights = slopes.tolist()
+    told = np.array([each.told for each in written])
+    plain, asked = (np.array([getattr(each.evidence, kind) for each in written]) for kind in ("features", "asked"))
+    weights, slopes, slack, bias = _doubting(plain, asked, told, pull=_WRITTEN_PULL)
     return Base(
-        dict(zip(names, weights[: len(names)], strict=True)), dict(zip(ASKED, weights[len(names) :], strict=True)), bias
+        dict(zip(FEATURES, weights.tolist(), strict=True)), dict(zip(ASKED, slopes.tolist(), strict=True)), slack, bias
     )
 
 
@@ -122,10 +153,16 @@ def _columns(found: Sequence[Evidence], base: Base | None) -> dict[str, NDArray[
     features = np.array([each.features for each in found])
     columns = dict(zip(FEATURES, features.T, strict=True))
     if base is not None:
-        asked = np.array([each.asked for each in found]) @ np.array([base.asked[name] for name in ASKED])
+        asked = np.array([each.asked for each in found])
+        slopes = np.array([base.asked[name] for name in ASKED])
         plain = base.bias + sum(weight * columns[name] for name, weight in base.weights.items())
-        columns[_WRITTEN] = plain + np.clip(asked, -_DOUBT, 0.0)
+        columns[_WRITTEN] = plain + _lowered(asked @ slopes - base.slack, np.any(asked != 0.0, axis=1))
     return columns
+
+
+def _lowered(shortfall: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """What the question takes from the log-odds; nothing where none is known."""
+    return np.where(known, np.clip(shortfall, -_DOUBT, 0.0), 0.0)
 
 
 def _stacked(columns: Mapping[str, NDArray[np.float64]], names: Sequence[str]) -> NDArray[np.float64]:
@@ -144,6 +181,66 @@ def _surprise(
         odds = features[mine] @ slopes + bias
         total += float((np.logaddexp(0.0, odds) - target[mine] * odds).sum())
     return total / len(target)
+
+
+def _doubting(
+    plain: NDArray[np.float64], asked: NDArray[np.float64], target: NDArray[np.float64], *, pull: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, float]:
+    """Weights of both, slack and bias, where what is asked can only lower the log-odds, and no more than the doubt.
+
+    Newton's method on the rows whose question is neither silent nor at the bound; a step that makes it worse is halved.
+    """
+    known: NDArray[np.bool_] = np.any(asked != 0.0, axis=1)
+    both = np.hstack([plain, asked])
+    spread = np.concatenate([plain.std(axis=0), asked[known].std(axis=0)]) + 1e-6
+    middle = np.concatenate([plain.mean(axis=0), asked[known].mean(axis=0)])
+    design, split = (both - middle) / spread, plain.shape[1]
+    ridge = np.diag([*[pull] * design.shape[1], 1e-6, 1e-6])
+
+    def odds(weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        shortfall = design[:, split:] @ weights[split:-2] - weights[-2]
+        active = known & (shortfall > -_DOUBT) & (shortfall < 0.0)
+        return design[:, :split] @ weights[:split] + weights[-1] + _lowered(shortfall, known), active
+
+    def cost(weights: NDArray[np.float64]) -> float:
+        found, _ = odds(weights)
+        return float((np.logaddexp(0.0, found) - target * found).sum() + weights @ ridge @ weights / 2)
+
+    def fitted(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        for _ in range(_STEPS):
+            found, active = odds(weights)
+            moved = active.astype(np.float64)[:, None]
+            slope_of = np.hstack([design[:, :split], design[:, split:] * moved, -moved, np.ones_like(moved)])
+            chances = _chances(found)
+            slope = slope_of.T @ (chances - target) + ridge @ weights
+            curve = slope_of.T @ (slope_of * (chances * (1 - chances) + 1e-9)[:, None]) + ridge
+            step, now = np.linalg.solve(curve, slope), cost(weights)
+            size = next((size for size in 0.5 ** np.arange(12) if cost(weights - size * step) < now - 1e-9), 0.0)
+            if not size:
+                break
+            weights = weights - size * step
+        return weights
+
+    weights = min((fitted(each) for each in _beginnings(design, known, target, split, pull)), key=cost)
+    scaled = weights[:-2] / spread
+    slack = float(weights[-2] + scaled[split:] @ middle[split:])
+    return scaled[:split], scaled[split:], slack, float(weights[-1] - scaled[:split] @ middle[:split])
+
+
+def _beginnings(
+    design: NDArray[np.float64], known: NDArray[np.bool_], target: NDArray[np.float64], split: int, pull: float
+) -> Iterator[NDArray[np.float64]]:
+    """Where the search for weights, slack and bias begins: what is asked as a plain fit weighs it, within the bounds.
+
+    From where all lies beyond them there is no way back, so more than one share of the rows begins below the slack.
+    """
+    slopes, bias = _logistic(design, target, pull=pull)
+    taken = design[known, split:] @ slopes[split:]
+    for share in _MOSTLY:
+        low, high = np.quantile(taken, [1.0 - share, share])
+        scale = min(1.0, _DOUBT / (high - low + 1e-9))
+        slack = scale * high
+        yield np.concatenate([slopes[:split], scale * slopes[split:], [slack, bias + slack]])
 
 
 def _logistic(

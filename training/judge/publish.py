@@ -3,26 +3,33 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from safetensors.torch import load_file
 
 from principles_store.encoder import Encoder
 from service.entailment.calibration import FEATURES, Evidence, Head
 from service.entailment.reader import MANIFEST, AnswerReader, JudgeManifest, question_key
 from service.judge_evaluation import baselines
+from training.intervals import macro_f1, share
 from training.judge import folds as parted
-from training.judge.asked import as_rows, asked
+from training.judge import learn
+from training.judge.asked import QUOTED
 from training.judge.config import JudgeRun
 from training.judge.export import export
-from training.judge.fit import fit_heads, fit_thresholds
+from training.judge.fit import Written, fit_acts, fit_heads, fit_thresholds, judged_acts
 from training.judge.folds import Folds
+from training.judge.group import Group
 from training.judge.network import Reader
-from training.judge.train import STATE, start
-from training.judge.whole import SMALL
+from training.judge.pools import Sources
+from training.judge.train import HELD_OUT, STATE, start
+from training.judge.whole import ACTS, SMALL
 
 NAME = "clinalign-judge"
+_STATED = ("asked", QUOTED)  # origins of statements; those of acts are the others
 _SOURCES = (
     {"name": "all-MiniLM-L6-v2 (first weights)", "licence": "Apache-2.0"},
     {"name": "wordings, replies, relations, exemplars and criteria of this project", "licence": "Apache-2.0"},
@@ -43,15 +50,19 @@ def publish(config: JudgeRun, data: Path, encoder: Path, out: Path) -> JudgeMani
     seen = parted.unlabelled(parted.read(data / parted.ANSWERS), folds)
     draft = _manifest(config, files, folds, sorted({question_key(row["Question"]) for row in seen}))
     _write(exported, draft)
-    written = as_rows(asked(data), seed=config.seed)
-    read = read_rows(AnswerReader.load(exported), [*labelled, *written])
-    fitted = fit_heads(labelled, read, folds, written=written)
+    reader = AnswerReader.load(exported)
+    groups = Sources(config, data, encoder, config.folder / "vectors.npz").judged()
+    statements, acts = held_out(reader, groups, config.folder / HELD_OUT)
+    (config.folder / ACTS).write_text(json.dumps(sight(acts), indent=1) + "\n", encoding="utf-8")
+    fitted = fit_heads(labelled, read_rows(reader, labelled), folds, written=statements)
     cosine = baselines.cosine(Encoder.load(encoder))
     thresholds = {
         name: fit_thresholds(labelled, _scored(score), folds)
         for name, score in ((baselines.OVERLAP, baselines.overlapping), (baselines.COSINE, cosine))
     }
-    manifest = draft.model_copy(update={"head": fitted.head, "heads": fitted.heads, "baselines": thresholds})
+    manifest = draft.model_copy(
+        update={"head": fitted.head, "heads": fitted.heads, "acts": fit_acts(acts), "baselines": thresholds}
+    )
     out.mkdir(parents=True, exist_ok=True)
     for name in files:
         (out / name).write_bytes((exported / name).read_bytes())
@@ -60,11 +71,45 @@ def publish(config: JudgeRun, data: Path, encoder: Path, out: Path) -> JudgeMani
 
 
 def trained(config: JudgeRun) -> Reader:
-    """The network of the run's last state."""
-    reader, _ = start()
-    kept = torch.load(config.folder / STATE, weights_only=True)
-    reader.load_state_dict(kept["reader"])
+    """The network as it was trained."""
+    reader = start(config)
+    learn.load(reader, load_file(config.folder / STATE))
     return reader.eval()
+
+
+def sight(acts: Sequence[Written]) -> dict[str, Any]:
+    """Of criteria that answers do, and of those that they do not, how many a head of other principles finds."""
+    said = judged_acts(acts)
+    found: dict[str, Any] = {}
+    for origin in sorted({each.origin for each in acts}):
+        pairs = [(each.told == 1.0, one) for each, one in zip(acts, said, strict=True) if each.origin == origin]
+        found[origin] = {
+            "done_and_found": share(one for told, one in pairs if told).to_json(),
+            "not_done_but_found": share(one for told, one in pairs if not told).to_json(),
+            "macro_f1": round(macro_f1(pairs), 4),
+        }
+    return found
+
+
+def held_out(
+    reader: AnswerReader, groups: Sequence[tuple[Group, int]], kept: Path
+) -> tuple[list[Written], list[Written]]:
+    """What speaks for claims of replies, and for criteria that name acts, by networks that have not learnt them.
+
+    Nearness is MiniLM's, which was not trained; logits are those that each fold's network gave to what it held out.
+    """
+    with np.load(kept) as file:
+        logits = iter(file["logits"].tolist())
+    found: tuple[list[Written], list[Written]] = ([], [])
+    for group, fold in groups:
+        texts = [claim.text for claim in group.claims]
+        read = reader.evidence(group.answer, texts, question=group.question)
+        for claim, evidence, logit in zip(group.claims, read, logits, strict=False):
+            if evidence is None:
+                raise SystemExit("a claim cannot be read: its place would be another's")
+            fresh = Written(replace(evidence, logit=logit), claim.told, group.origin, fold)
+            found[group.origin not in _STATED].append(fresh)
+    return found
 
 
 def read_rows(reader: AnswerReader, rows: Sequence[Mapping[str, Any]]) -> Callable[[Mapping[str, Any]], Evidence]:

@@ -1,209 +1,106 @@
-"""Train the small judge's network: one TOML and a folder of texts in, a resumable state and a log of losses out."""
+"""Train the small judge's upper layers: one TOML and packed texts in; weights, and logits of what was held out, out.
+
+First on what all folds may see; from there once without each fold, to read what it holds out, and once on all. Each
+part is kept, so that a run that stops goes on with the next.
+"""
 
 import json
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn import functional
-from torch.nn.utils.rnn import pad_sequence
 
-from service.entailment.packing import Row, pack, stack
 from training.encoder_export import WEIGHTS, find
 from training.intervals import macro_f1
+from training.judge import learn
+from training.judge.acts import FOLDS
 from training.judge.config import JudgeRun
-from training.judge.group import Group
-from training.judge.mixture import Mixture
-from training.judge.network import Reader, Understood, from_minilm
+from training.judge.learn import Texts
+from training.judge.network import Reader, from_minilm
+from training.judge.pools import SHARED, Draw, Packed, drawing
+from training.judge.schedule import Schedule
 
-STATE = "state.pt"
-_SMOOTHED = 0.02
+STATE = "trained.safetensors"
+HELD_OUT = "held_out.npz"
+LOG = "log.json"
 _HALF = 0.5
-_POOL = 24  # texts that are sorted by length before they are batched
-_NEW = ("head", "hint", "weigh")  # begin from nothing, so they learn faster
+Weights = dict[str, Tensor]
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A group as the network reads it, what MiniLM makes of it (in half precision), and how far each claim is told."""
-
-    row: Row
-    understood: Understood
-    told: tuple[float, ...]
-    origin: str
-
-
-class Batch(NamedTuple):
-    """Texts of like length, padded; a label below 0 is no claim."""
-
-    understood: Understood
-    ids: Tensor
-    positions: Tensor
-    segments: Tensor
-    wanted: Tensor
-    told: Tensor
-
-
-def run(config: JudgeRun, mixture: Mixture, *, progress: bool = True) -> Reader:
-    """Train to the configured number of steps, from the last state where there is one."""
+def run(config: JudgeRun, training: Packed, judged: Packed) -> Reader:
+    """Train as configured, on a GPU where there is one."""
     torch.set_num_threads(1)
-    torch.manual_seed(config.seed)
-    reader, tokenizer = start()
-    optimiser = _optimiser(reader, config)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    reader = start(config).to(device)
     config.folder.mkdir(parents=True, exist_ok=True)
-    state = config.folder / STATE
-    step = drawn = 0
-    if state.exists():
-        kept = torch.load(state, weights_only=True)
-        reader.load_state_dict(kept["reader"])
-        optimiser.load_state_dict(kept["optimiser"])
-        step, drawn = kept["step"], kept["drawn"]
-    watched = [read_text(reader, tokenizer, made, config) for made in mixture.watched(config.watched)]
-    groups = (mixture.group(number, config.shares) for number in range(config.groups))
-    texts = [read_text(reader, tokenizer, made, config) for made in groups]
-    started, losses = time.monotonic(), []
-    while step < config.steps:
-        torch.manual_seed(config.seed + drawn)  # dropout after a stop is that of a run that never stopped
-        pool = [texts[at] for at in _order(len(texts), drawn, config.seed)]
-        drawn += _POOL
-        for batch in _batches(pool, config.tokens, torch.Generator().manual_seed(drawn)):
-            losses.append(_step(reader, optimiser, batch, config, step))
-            step += 1
-            if step % config.check_every == 0:
-                found = {"step": step, "loss": sum(losses) / len(losses), **check(reader, watched)}
-                _log(config, found | {"minutes": round((time.monotonic() - started) / 60, 1)}, progress=progress)
-                losses = []
-        whole = {"reader": reader.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "drawn": drawn}
-        _save(state, whole)
+    texts, asked = Texts(reader, training, device), Texts(reader, judged, device)
+    shared = np.flatnonzero(training.folds == SHARED)
+
+    def fitted(name: str, draw: Draw, schedule: Schedule, seed: int, begin: Mapping[str, Tensor] | None) -> Weights:
+        path = config.folder / f"{name}.safetensors"
+        if path.exists():
+            return load_file(path, device=str(device))
+        if begin is not None:
+            learn.load(reader, begin)
+        weights, _ = learn.train(reader, texts, draw, schedule, seed=seed)
+        _save(path, weights)
+        return weights
+
+    first = fitted("shared", lambda rng, count: rng.choice(shared, count), config.first, config.seed, None)
+    logits = np.zeros(int(judged.claims[-1]), dtype=np.float32)
+    for fold in (*range(FOLDS), None):
+        draw = drawing(training, config.mix, without=fold)
+        runs = [
+            fitted(f"{'all' if fold is None else fold}-{seed}", draw, config.second, config.seed + seed, first)
+            for seed in range(config.runs)
+        ]
+        learn.load(reader, learn.soup(runs))
+        if fold is not None:
+            found = learn.logits(reader, asked, np.flatnonzero(judged.folds == fold))
+            logits = np.where(np.isnan(found), logits, found)
+    _save(config.folder / STATE, learn.trained(reader))
+    np.savez(config.folder / HELD_OUT, logits=logits)
+    (config.folder / LOG).write_text(json.dumps(figures(judged, logits), indent=1) + "\n", encoding="utf-8")
     return reader.eval()
 
 
-def start() -> tuple[Reader, Tokenizer]:
-    """The untrained reader and its tokenizer."""
-    folder = Path(find(None).location)
-    reader = from_minilm(folder / WEIGHTS)
+def figures(judged: Packed, logits: NDArray[np.float32]) -> dict[str, Any]:
+    """Macro-F1 of the logit alone on what each fold holds out, by source, where nobody doubts the label."""
+    origins = np.repeat(judged.origins, np.diff(judged.claims))
+    told = judged.told.astype(np.float64)
+    sure = (told == 0.0) | (told == 1.0)
+    found: dict[str, Any] = {"held_out_claims": int(sure.sum())}
+    for origin in sorted(set(origins.tolist())):
+        mine = (origins == origin) & sure
+        pairs = zip((told[mine] > _HALF).tolist(), (logits[mine] > 0).tolist(), strict=True)
+        found[f"f1_{origin}"] = round(macro_f1(list(pairs)), 3)
+    return found
+
+
+def start(config: JudgeRun) -> Reader:
+    """The untrained reader."""
+    torch.manual_seed(config.seed)
+    reader = from_minilm(load_file(Path(find(None).location) / WEIGHTS), branch=config.branch)
     reader.freeze()
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return reader, tokenizer
+    return reader
 
 
-def read_text(reader: Reader, tokenizer: Tokenizer, made: Group, config: JudgeRun) -> Text:
-    """Let MiniLM read a group, once for all steps. An answer that is too long loses its end, and what was told there.
-
-    Composed answers stay below the limit but for a few; their claims are left as they are.
-    """
-    answer = _cut(tokenizer.encode(made.answer).ids, config.answer_tokens)
-    claims = [_cut(tokenizer.encode(claim.text).ids, config.claim_tokens) for claim in made.claims]
-    question = _cut(tokenizer.encode(made.question).ids, config.question_tokens) if made.question else []
-    row = pack(answer, claims, question)
-    with torch.inference_mode():
-        understood = reader.understand(
-            *(torch.from_numpy(part)[None] for part in (row.ids, row.positions, row.segments))
-        )
-    kept = Understood(*(part[0].half().clone() for part in understood))
-    return Text(row, kept, tuple(claim.told for claim in made.claims), made.origin)
+def tokenizer() -> Tokenizer:
+    """MiniLM's, without padding or end."""
+    found = Tokenizer.from_file(str(Path(find(None).location) / "tokenizer.json"))
+    found.no_padding()
+    found.no_truncation()
+    return found
 
 
-def check(reader: Reader, watched: Sequence[Text]) -> dict[str, float]:
-    """Loss and macro-F1 on what is held out, and macro-F1 of each source."""
-    reader.eval()
-    pairs: dict[str, list[tuple[bool, bool]]] = {}
-    total = count = 0.0
-    with torch.inference_mode():
-        for text in watched:
-            *read, told = _padded([text])
-            logits, _ = reader.judge(*read)
-            total += functional.binary_cross_entropy_with_logits(logits, told, reduction="sum").item()
-            count += told.numel()
-            said = (logits[0] > 0).tolist()
-            pairs.setdefault(text.origin, []).extend(
-                (share > _HALF, bool(found)) for share, found in zip(text.told, said, strict=True)
-            )
-    reader.train()
-    every = [pair for found in pairs.values() for pair in found]
-    each = {f"f1_{origin}": round(macro_f1(found), 3) for origin, found in pairs.items()}
-    return {"held_out_loss": total / count, "held_out_macro_f1": macro_f1(every), "held_out_claims": count, **each}
-
-
-def _step(reader: Reader, optimiser: torch.optim.Optimizer, batch: Batch, config: JudgeRun, step: int) -> float:
-    *read, told = batch
-    reader.train()
-    for part, highest in zip(optimiser.param_groups, (config.learning_rate, config.head_learning_rate), strict=True):
-        part["lr"] = highest * config.rate(step)
-    logits, _ = reader.judge(*read)
-    real = told >= 0
-    targets = told.clamp(min=0) * (1 - 2 * _SMOOTHED) + _SMOOTHED
-    loss = functional.binary_cross_entropy_with_logits(logits[real], targets[real])
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
-    optimiser.step()
-    return loss.item()
-
-
-def _order(count: int, drawn: int, seed: int) -> list[int]:
-    """Which texts come next: all of them in one order, then all in another."""
-    order: list[int] = []
-    for turn in range(drawn // count, (drawn + _POOL) // count + 1):
-        order += torch.randperm(count, generator=torch.Generator().manual_seed(seed * 1000 + turn)).tolist()
-    return order[drawn % count : drawn % count + _POOL]
-
-
-def _batches(pool: list[Text], tokens: int, order: torch.Generator) -> Iterator[Batch]:
-    """Texts of like length together, up to so many padded tokens; the batches in any order."""
-    batches: list[list[Text]] = [[]]
-    for text in sorted(pool, key=lambda each: len(each.row.ids)):
-        if batches[-1] and (len(batches[-1]) + 1) * len(text.row.ids) > tokens:
-            batches.append([])
-        batches[-1].append(text)
-    for at in torch.randperm(len(batches), generator=order).tolist():
-        yield _padded(batches[at])
-
-
-def _padded(texts: Sequence[Text]) -> Batch:
-    ids, positions, segments = (torch.from_numpy(part) for part in stack([text.row for text in texts]))
-    parts = [
-        pad_sequence([part.float() for part in kept], batch_first=True)
-        for kept in zip(*(t.understood for t in texts), strict=True)
-    ]
-    most = max(len(text.told) for text in texts)
-    wanted = torch.arange(1, most + 1).expand(len(texts), most)
-    told = torch.full((len(texts), most), -1.0)
-    for at, text in enumerate(texts):
-        told[at, : len(text.told)] = torch.tensor(text.told)
-    return Batch(Understood(*parts), ids, positions, segments, wanted, told)
-
-
-def _optimiser(reader: Reader, config: JudgeRun) -> torch.optim.AdamW:
-    head = [p for name, p in reader.named_parameters() if name.split(".")[0] in _NEW]
-    body = [p for name, p in reader.named_parameters() if p.requires_grad and name.split(".")[0] not in _NEW]
-    groups: list[dict[str, Any]] = [
-        {"params": body, "lr": config.learning_rate},
-        {"params": head, "lr": config.head_learning_rate},
-    ]
-    return torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-
-
-def _cut(ids: list[int], most: int) -> list[int]:
-    return ids if len(ids) <= most else [*ids[: most - 1], ids[-1]]
-
-
-def _log(config: JudgeRun, found: dict[str, float], *, progress: bool) -> None:
-    with (config.folder / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(found) + "\n")
-    if progress:
-        print(" ".join(f"{k} {v:.4g}" for k, v in found.items()), flush=True)
-
-
-def _save(path: Path, state: dict[str, Any]) -> None:
-    """Replaces the last state whole: a run that is killed while saving keeps the one before."""
+def _save(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Whole, or not at all."""
     fresh = path.with_suffix(".new")
-    torch.save(state, fresh)
+    save_file({name: part.detach().cpu().contiguous() for name, part in weights.items()}, fresh)
     fresh.replace(path)

@@ -10,6 +10,7 @@ from training.judge.config import JudgeRun
 
 WHOLE: Final = "judge.fp32.onnx"
 SMALL: Final = "judge.int8.onnx"
+ACTS: Final = "acts.json"  # of the run's folder: how many acts are found that were not learnt
 TOKENIZER: Final = "tokenizer.json"
 
 
