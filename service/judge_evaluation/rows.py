@@ -12,6 +12,7 @@ from service.domain.conversation import Message, Role
 from service.domain.errors import SettingsError
 
 _ENTAILED = "entailment"
+_LENGTHS = (90, 180)
 _MAJORITY = {"met": (True,), "not_met": (False,)}
 
 
@@ -72,11 +73,12 @@ def _kqa(at: int, content: Mapping[str, Any]) -> Row:
     question, claim = _text(content["Question"]), _text(content["claim"])
     labels = [content[name] for name in sorted(content) if name.startswith("label_")]
     votes = tuple(_entailed(label) for label in labels if label) or _majority(content.get("majority_label"))
-    names = [("needed", content.get("category_x")), ("answer by", content.get("llm_x"))]
+    answer = _answer(content["answer"])
+    names = [("needed", content.get("category_x")), ("answer by", content.get("llm_x")), ("answer of", _length(answer))]
     return Row(
         index=at,
         conversation=(Message(Role.USER, question),),
-        answer=_answer(content["answer"]),
+        answer=answer,
         criterion=claim,
         labels=votes,
         cluster=question,
@@ -120,6 +122,12 @@ def _entailed(label: object) -> bool:
 
 def _answer(value: object) -> str:
     return "" if value is None else _text(value)
+
+
+def _length(answer: str) -> str:
+    """In words. What the small judge reads in one piece is some 180; longer answers it reads by windows."""
+    words = len(answer.split())
+    return next((f"{most} words or fewer" for most in _LENGTHS if words <= most), f"more than {_LENGTHS[-1]} words")
 
 
 def _text(value: object) -> str:

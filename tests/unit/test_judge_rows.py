@@ -46,7 +46,7 @@ def test_entailment_is_met_and_all_else_is_not(tmp_path: Path) -> None:
     assert (row.cluster, row.criterion, row.categories) == (
         "Is it safe?",
         "It is not dangerous.",
-        ("needed: Must_have",),
+        ("needed: Must_have", "answer of: 90 words or fewer"),
     )
 
 
