@@ -1,5 +1,7 @@
 """What an answer adds up, what a conversation says of itself, and what a caller may ask for."""
 
+from dataclasses import replace
+
 import pytest
 
 from service.domain.answer import Answer, Candidate, Judged, Outcome, Provenance
@@ -16,11 +18,13 @@ from service.domain.assessment import (
 from service.domain.completion import Usage
 from service.domain.conversation import Conversation, Message, Role
 from service.domain.deadline import Deadline
-from service.domain.enquiry import Enquiry, Shape, Tenant
+from service.domain.enquiry import Audience, Enquiry, Shape, Tenant
 from service.domain.verdict import Presence, Verdict
 
 RISK = Criterion("calm#risk", "calm", "Names the risk.", 7, Polarity.MUST)
 REST = Criterion("calm#rest", "calm", "Says to rest.", 3, Polarity.MUST)
+ASKED = Enquiry("chat_1", Tenant("clinic"), Conversation((Message(Role.USER, "I cough."),)), Deadline(0.0))
+CALM = Scenario(Urgency.ROUTINE, Uncertainty.NONE, Expertise.LAY, TaskType.TRIAGE)
 
 
 def _judged(*present: bool | None) -> Judged:
@@ -40,11 +44,25 @@ def test_usage_adds_up_and_keeps_what_was_cut() -> None:
     assert both.total_tokens == 132
 
 
+@pytest.mark.parametrize(
+    ("told", "said", "reads"),
+    [
+        (Audience.PATIENT, Audience.CLINICIAN, Audience.PATIENT),
+        (None, Audience.CLINICIAN, Audience.CLINICIAN),
+        (None, None, None),
+    ],
+    ids=["the-request-says", "the-person-says", "nobody-says"],
+)
+def test_who_reads_is_the_requests_to_say_first(
+    told: Audience | None, said: Audience | None, reads: Audience | None
+) -> None:
+    assessed = Assessment(replace(ASKED, audience=told), (), CALM, (), (), writer=said)
+    assert assessed.audience is reads
+
+
 def test_an_answer_costs_what_all_its_calls_cost() -> None:
-    asked = Enquiry("chat_1", Tenant("clinic"), Conversation((Message(Role.USER, "I cough."),)), Deadline(0.0))
-    calm = Scenario(Urgency.ROUTINE, Uncertainty.NONE, Expertise.LAY, TaskType.TRIAGE)
     answer = Answer(
-        assessment=Assessment(asked, (), calm, (), ()),
+        assessment=Assessment(ASKED, (), CALM, (), ()),
         text="Rest.",
         outcome=Outcome.RELEASED,
         reason=None,
