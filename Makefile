@@ -11,7 +11,7 @@ CHECKPOINT ?= training/checkpoints/clinalign-demo
 PIP := pip install --quiet --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install run test coverage lint bench clean
+.PHONY: install run test test-slow coverage lint bench clean
 # The two environments are made side by side: each mostly waits for the network.
 install: ## the gateway, ready to serve
 	@$(MAKE) --no-print-directory -j2 .venv/.installed build/encoder/encoder.json build/demo.gguf build/index/manifest.json build/screen/manifest.json
@@ -22,7 +22,10 @@ run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded ans
 
 test: install .venv/.installed-dev lint ## every check and test that this machine can run
 	$(BIN)/python -m pytest tests/core --cov --cov-fail-under=100
-	$(BIN)/python -m pytest -n 2 --ignore=tests/core
+	$(BIN)/python -m pytest -n 2 --ignore=tests/core -m "not slow"
+
+test-slow: install .venv/.installed-dev ## runs that are killed and resumed, two processes that train, builds that are watched
+	$(BIN)/python -m pytest -n 2 -m slow
 
 coverage: install .venv/.installed-dev ## which lines and branches of the whole gateway the tests reach; tracing nearly doubles their work
 	$(BIN)/python -m pytest -n 2 --cov=service --cov=principles_store --cov-report=term:skip-covered

@@ -32,6 +32,7 @@ print(json.dumps({{"processes": sharded.num_processes, "type": sharded.distribut
 runpy.run_module("training.align.kills", run_name="__main__", alter_sys=True)
 """
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(300),  # one process for all of them, on whatever cores are left
     pytest.mark.training,
     pytest.mark.skipif(not TRL.exists(), reason="no TRL in .venv-training: run `make install-align`"),

@@ -81,6 +81,7 @@ with chdir(made):
 print(json.dumps(told))
 """
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.training,
     pytest.mark.timeout(400),  # it imports torch and TRL three times over
     pytest.mark.skipif(not TRL.exists(), reason="no TRL in .venv-training: run `make install-align`"),

@@ -10,6 +10,7 @@ import pytest
 from principles_store.graded import LABELS
 
 ROOT = Path(__file__).parent.parent.parent
+pytestmark = pytest.mark.slow
 BUILDS = pytest.mark.parametrize("command", [("screen", "build"), ("principles", "build")], ids=" ".join)
 
 
