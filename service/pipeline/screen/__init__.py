@@ -69,10 +69,10 @@ class Screen:
 
     def examine(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
         """The rules' flags, or else the head's, if it sees danger; one that fails takes nothing from the rules."""
-        screened = self.by_rules(conversation, audience=audience)
+        survey = self._survey(conversation)
+        screened = self._by_rules(survey, conversation, audience=audience)
         if screened.flags or self.head is None:
             return screened
-        survey = self._survey(conversation)
         try:
             seen = self.head.look(conversation, left_out=_spans(survey))
         except Exception as error:  # noqa: BLE001 - a runtime of another's code: whatever broke in it, the rules stand
@@ -87,7 +87,9 @@ class Screen:
 
     def by_rules(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
         """What the rules find: at most one flag per family, in the order in which they stand in the conversation."""
-        survey = self._survey(conversation)
+        return self._by_rules(self._survey(conversation), conversation, audience=audience)
+
+    def _by_rules(self, survey: Survey, conversation: Conversation, *, audience: Audience | None) -> Screened:
         first: dict[str, Match] = {}
         dangers: list[Hit] = []
         for match in survey.matches():
