@@ -39,6 +39,7 @@ from service.pipeline.orchestrator import Limits as PipelineLimits
 from service.pipeline.orchestrator import Orchestrator
 from service.pipeline.ports import Hits
 from service.pipeline.screen import Screen, Screened
+from service.pipeline.screen.rules import Survey
 from service.state.memory import MemoryQuotas
 from service.state.repeats import MemoryRepeats
 from tests.fakes import FakeEngine, Script
@@ -61,7 +62,7 @@ DUTY = "Call an ambulance now."
 class FakeScreen(Screen):
     """Sees chest pain, and nothing else: these tests are about what becomes of a flag, not which are found."""
 
-    def by_rules(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
+    def read(self, survey: Survey, conversation: Conversation, *, audience: Audience | None) -> Screened:
         at = next((n for n, turn in enumerate(conversation.messages) if "chest pain" in turn.content), None)
         if at is None:
             return Screened((), audience=audience)

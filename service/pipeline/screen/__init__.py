@@ -70,7 +70,7 @@ class Screen:
     def examine(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
         """The rules' flags, or else the head's, if it sees danger; one that fails takes nothing from the rules."""
         survey = self._survey(conversation)
-        screened = self._by_rules(survey, conversation, audience=audience)
+        screened = self.read(survey, conversation, audience=audience)
         if screened.flags or self.head is None:
             return screened
         try:
@@ -87,9 +87,10 @@ class Screen:
 
     def by_rules(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
         """What the rules find: at most one flag per family, in the order in which they stand in the conversation."""
-        return self._by_rules(self._survey(conversation), conversation, audience=audience)
+        return self.read(self._survey(conversation), conversation, audience=audience)
 
-    def _by_rules(self, survey: Survey, conversation: Conversation, *, audience: Audience | None) -> Screened:
+    def read(self, survey: Survey, conversation: Conversation, *, audience: Audience | None) -> Screened:
+        """The same of a conversation that was surveyed already: `examine` gives its survey to the head too."""
         first: dict[str, Match] = {}
         dangers: list[Hit] = []
         for match in survey.matches():
