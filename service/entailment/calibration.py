@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.entailment.lexical import Words
 
@@ -49,6 +49,7 @@ class Evidence:
 class Head(BaseModel):
     """A logistic model over those `FEATURES` that it names; from the probability `threshold` on a claim is told.
 
+    Below `untold` it is not told, and in between nobody knows; without it the threshold alone parts them.
     What it weighs of `ASKED` can only lower the log-odds, by what it falls short of `slack` and by `doubt` at most: no
     question makes a claim told that is not told without one.
     """
@@ -61,6 +62,19 @@ class Head(BaseModel):
     doubt: Finite = Field(default=0.0, ge=0.0)
     bias: Finite
     threshold: float = Field(gt=0.0, lt=1.0)
+    untold: float | None = Field(default=None, gt=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.untold is not None and self.untold > self.threshold:
+            raise ValueError(f"untold: {self.untold} lies above the threshold {self.threshold}: no claim could be both")
+        return self
+
+    def told(self, probability: float) -> bool | None:
+        """Whether a claim of this probability is told; None in the band of doubt."""
+        if probability >= self.threshold:
+            return True
+        return False if self.untold is None or probability < self.untold else None
 
     def probability(self, evidence: Evidence) -> float | None:
         """In [0, 1]; None where the evidence is no number."""
@@ -81,6 +95,7 @@ class Head(BaseModel):
         asked: Mapping[str, float] | None = None,
         slack: float = 0.0,
         doubt: float = 0.0,
+        untold: float | None = None,
     ) -> Self:
         """Rounded, so that the file is the same wherever it is fitted."""
         return cls(
@@ -90,6 +105,7 @@ class Head(BaseModel):
             doubt=round(float(doubt), 4),
             bias=round(float(bias), 4),
             threshold=round(float(threshold), 3),
+            untold=untold,
         )
 
 

@@ -39,8 +39,9 @@ class JudgeManifest(_Record):
 
     `head` was fitted on all labelled rows. `heads` are the same fit without one fold each, and `folds` tells which
     one has not seen a question (by its key): with it, evaluation on these questions is still held out. `acts` is for
-    criteria that name what an answer does: nobody labelled those, so it was fitted on rows that were written here. The
-    network was trained on texts about `seen_questions`, though on none of their labels.
+    criteria that name what an answer does: nobody labelled those, so it was fitted on rows that were written here, and
+    it has a band in which it doesn't know. The network was trained on texts about `seen_questions`, though on none of
+    their labels.
     """
 
     name: str
@@ -163,7 +164,7 @@ class AnswerReader:
 def decide(evidence: Evidence | None, head: Head) -> Presence:
     """The verdict that the evidence gives by this head."""
     probability = head.probability(evidence) if evidence is not None else None
-    return UNKNOWN if probability is None else Presence(probability >= head.threshold, probability)
+    return UNKNOWN if probability is None else Presence(head.told(probability), probability)
 
 
 def read_manifest(folder: Path) -> JudgeManifest:

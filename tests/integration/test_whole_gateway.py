@@ -67,9 +67,10 @@ async def test_a_question_is_answered_with_its_proof() -> None:
 
 async def test_the_principles_are_reloaded_while_serving_and_no_request_is_dropped(tmp_path: Path) -> None:
     principles, index = tmp_path / "principles", tmp_path / "index"
-    shutil.copytree(Places.from_environment().principles, principles)
+    places = Places.from_environment()
+    shutil.copytree(places.principles, principles)
+    shutil.copytree(places.index, index)  # of the same principles: `make install` has built it
     environment = {"CLINALIGN_PRINCIPLES_DIR": str(principles), "CLINALIGN_INDEX_DIR": str(index)}
-    rebuild(environment)
     server = SimulatedVllm(Simulation(ttft_s=0.001, inter_token_s=0.001, answer_tokens=40))
     server.presence = complying()
     async with (

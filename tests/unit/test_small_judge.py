@@ -6,6 +6,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from service.cli.judging import SMALL_JUDGE
 from service.domain.answer import Candidate
@@ -25,6 +28,7 @@ from service.domain.enquiry import Enquiry, Tenant
 from service.domain.errors import SettingsError
 from service.domain.verdict import Finding, Presence
 from service.engines.small_judge import SmallJudge
+from service.entailment.calibration import Head
 from service.entailment.reader import MANIFEST, AnswerReader, decide
 from service.judge_evaluation.bench import ANSWER, CRITERIA
 
@@ -107,6 +111,20 @@ def test_a_question_of_the_labels_is_read_by_a_head_that_has_not_seen_it(reader:
     assert reader.manifest.head_for("Drink enough.", "another") is reader.manifest.head
     assert reader.manifest.head_for("Advises drinking enough.", "another") is reader.manifest.acts
     assert decide(None, reader.manifest.head) == Presence(None)
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.01, 0.99), st.floats(0.01, 0.99))
+def test_between_untold_and_threshold_nobody_knows(probability: float, one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    head = Head(weights={}, bias=0.0, threshold=high, untold=low)
+    expected = True if probability >= high else False if probability < low else None
+    assert head.told(probability) is expected
+    assert Head(weights={}, bias=0.0, threshold=high).told(probability) is (probability >= high)
+
+
+def test_a_band_of_doubt_whose_ends_are_crossed_is_refused() -> None:
+    with pytest.raises(ValidationError, match="lies above the threshold"):
+        Head(weights={}, bias=0.0, threshold=0.4, untold=0.6)
 
 
 @pytest.mark.parametrize("broken", ["changed", "missing", "no manifest", "not a manifest"])

@@ -14,14 +14,18 @@ from hypothesis import strategies as st
 from service.entailment.calibration import FEATURES, NEARNESS, Evidence
 from service.entailment.lexical import Words
 from service.entailment.packing import pack
+from service.entailment.reader import decide
 from training.dialogues.library import load
 from training.judge import acts, facts, relations, replies
+from training.judge.acts_head import fit_acts, sight
 from training.judge.asked import Asked, _joined, _replies, answered
 from training.judge.composed import composed
-from training.judge.fit import UNWRITTEN, Written, fit_acts, fit_heads, fit_thresholds
+from training.judge.fit import UNWRITTEN, Written, fit_heads, fit_thresholds
 from training.judge.folds import Folds, training_rows, unlabelled
 from training.judge.group import MOST, Claim, Group, group, kept_back, reword, spoil
-from training.judge.pools import SHARED, Packed, drawing
+from training.judge.orders import ordered
+from training.judge.pools import SHARED, Packed, drawing, swayed
+from training.judge.windowed import windowed
 
 questions = st.lists(st.text(st.characters(categories=["L", "N"]), min_size=1), min_size=2, max_size=30, unique=True)
 SOURCES: dict[str, Callable[[random.Random], Group]] = {
@@ -226,8 +230,78 @@ def test_what_a_question_takes_is_fitted_as_it_is_used() -> None:
 def test_a_head_for_acts_parts_those_that_are_done() -> None:
     written = [Written(Watched()(row("w", told=told)), float(told)) for told in (True, False)] * 30
     head = fit_acts(written)
-    assert {(head.probability(each.evidence) or 0.0) >= head.threshold for each in written if each.told} == {True}
-    assert {(head.probability(each.evidence) or 0.0) >= head.threshold for each in written if not each.told} == {False}
+    assert {decide(each.evidence, head).present for each in written if each.told} == {True}
+    assert {decide(each.evidence, head).present for each in written if not each.told} == {False}
+
+
+def test_an_act_of_which_half_is_told_is_unknown() -> None:
+    same = Watched()(row("w", told=True))
+    head = fit_acts([Written(same, float(at % 2)) for at in range(60)])
+    assert decide(same, head).present is None
+
+
+def test_what_a_head_of_other_folds_says_of_acts_is_counted_by_what_is_done() -> None:
+    evidence = {told: Watched()(row("w", told=told)) for told in (True, False)}
+    found = sight([Written(evidence[told], float(told), "acts", at % 5) for at in range(50) for told in (True, False)])
+    shares = {name: (value["share"], value["count"]) for name, value in found["acts"].items()}
+    assert shares == {
+        "done_found": (1.0, 50),
+        "done_denied": (0.0, 50),
+        "done_unknown": (0.0, 50),
+        "not_done_found": (0.0, 50),
+        "not_done_denied": (1.0, 50),
+        "not_done_unknown": (0.0, 50),
+    }
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def test_a_short_answer_is_its_own_window() -> None:
+    made = Group("Rest. Drink.", (Claim("Rest.", 1.0),), "replies")
+    assert windowed(made, most=10, count=words) == [made]
+
+
+def test_a_told_claim_goes_to_the_window_that_tells_it_and_an_untold_one_to_all() -> None:
+    filler = "There are many kinds of weather in the world. "
+    made = Group(
+        filler * 4 + "Drink plenty of water today. " + filler * 4,
+        (Claim("Drink plenty of water.", 1.0), Claim("Take two tablets.", 0.0), Claim("Drink water.", 0.33)),
+        "replies",
+        "What helps?",
+    )
+    parts = windowed(made, most=20, count=words)
+    assert len(parts) > 3
+    for part in parts:
+        told = "plenty" in part.answer
+        assert words(part.answer) <= 20
+        assert Claim("Take two tablets.", 0.0) in part.claims
+        assert not told or part.question == "What helps?"
+    homes = [part for part in parts if Claim("Drink plenty of water.", 1.0) in part.claims]
+    assert len(homes) == 1
+    assert "plenty" in homes[0].answer
+    assert sum(Claim("Drink water.", 0.33) in part.claims for part in parts) == 1
+
+
+def test_a_window_that_is_asked_nothing_is_left_out() -> None:
+    made = Group("Weather is what it is. " * 8 + "Drink water.", (Claim("Drink water.", 1.0),), "replies")
+    (part,) = windowed(made, most=12, count=words)
+    assert "Drink" in part.answer
+
+
+@given(st.integers(0, 10_000))
+def test_words_to_the_judge_change_no_label_and_keep_the_answer(seed: int) -> None:
+    made = Group("Rest.", (Claim("Rest.", 1.0), Claim("Run.", 0.0)), "replies")
+    found = ordered(random.Random(seed), made)
+    assert found.claims == made.claims
+    assert "Rest." in found.answer.split("\n\n")
+
+
+def test_some_answers_have_words_to_the_judge_and_most_have_none() -> None:
+    made = Group("Rest.", (Claim("Rest.", 1.0),), "replies")
+    plain = [each == made for each, _ in swayed([(made, 0)] * 500, seed=1)]
+    assert 300 < sum(plain) < 450
 
 
 def test_every_act_has_names_and_sentences_of_both_kinds() -> None:

@@ -26,12 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
             raise SystemExit("card needs --data: its figures are of physicians' labels")
         write_card(config, options.data, options.encoder, options.out)
         return 0
-    from training.judge.pools import Packed, Packer, Sources  # noqa: PLC0415 - the encoder
+    from training.judge.pools import Packed, Packer, Sources, swayed  # noqa: PLC0415 - the encoder
     from training.judge.train import run, tokenizer  # noqa: PLC0415 - torch
 
     sources = Sources(config, options.data, options.encoder, config.folder / "vectors.npz")
     packer = Packer(tokenizer(), config)
-    training = Packed.of(packer.rows([*sources.folded(), *sources.shared()]))
+    training = Packed.of(packer.windows(swayed([*sources.folded(), *sources.shared()], seed=config.seed)))
     sources.save()
     run(config, training, Packed.of(packer.rows(sources.judged())))
     return 0

@@ -66,7 +66,7 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
     yield "fit are those of networks that had not learnt the question. How much these weights count, and the threshold, were"
     yield f"fitted on {kqa['labels']} labels of {kqa['questions']} questions, in folds. Criteria that name an act (“Advises ...”)"
     yield "have a head of their own, fitted on acts and drafts that were written here, with the logits of networks that had"
-    yield "not learnt their principle."
+    yield f"not learnt their principle.{_band(manifest)}"
     yield ""
     yield "## Figures"
     yield ""
@@ -102,11 +102,23 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
 
 def _acts(figures: Mapping[str, Any]) -> Iterator[str]:
     for name, value in figures.items():
-        done, undone = value["done_and_found"], value["not_done_but_found"]
+        done, undone = (_shares(value, kind) for kind in ("done", "not_done"))
         yield ""
         yield f"Criteria that name an act, {_WHERE[name]}, each by a network and a head that have not"
-        yield f"learnt its principle: of {done['count']} that are done it finds {100 * done['share']:.0f} %, of"
-        yield f"{undone['count']} that are not {100 * undone['share']:.0f} %; macro-F1 {value['macro_f1']:.3f}."
+        yield f"learnt its principle. Of {value['done_found']['count']} that are done: {done}. Of"
+        yield f"{value['not_done_found']['count']} that are not: {undone}."
+
+
+def _shares(figures: Mapping[str, Any], kind: str) -> str:
+    said = ("found", "denied", "unknown")
+    return ", ".join(f"{name} {100 * figures[f'{kind}_{name}']['share']:.0f} %" for name in said)
+
+
+def _band(manifest: JudgeManifest) -> str:
+    acts = manifest.acts
+    if acts is None or acts.untold is None:
+        return ""
+    return f" From a probability of {acts.untold} to {acts.threshold} it says that it doesn't know."
 
 
 def _limits(manifest: JudgeManifest) -> Iterator[str]:

@@ -14,6 +14,7 @@ from service.entailment.calibration import ASKED, FEATURES, Evidence, Head
 from service.entailment.reader import question_key
 from service.judge_evaluation.fitting import best_threshold, expected_threshold, folds_of
 from training.judge.folds import Folds, TrainingRows, training_rows
+from training.judge.logistic import chances, logistic
 
 _STEPS = 60
 _INNER = 5
@@ -104,37 +105,22 @@ def fit_head(rows: TrainingRows, evidence: Read, base: Base | None = None) -> He
         key=lambda choice: _surprise(_stacked(columns, choice[0]), target, inner, pull=choice[1]),
     )
     chosen = _stacked(columns, names)
-    slopes, bias = _logistic(chosen, target, pull=pull)
-    chances = _chances(chosen @ slopes + bias)
+    slopes, bias = logistic(chosen, target, pull=pull)
+    likely = chances(chosen @ slopes + bias)
     weights = dict(zip(names, slopes.tolist(), strict=True))
     share = weights.pop(_WRITTEN, 0.0)
     if base is None or not share:
-        return Head.of(weights, bias, expected_threshold(chances))
+        return Head.of(weights, bias, expected_threshold(likely))
     scaled = {name: share * weight for name, weight in base.asked.items()}
     weights = {name: weights.get(name, 0.0) + share * base.weights.get(name, 0.0) for name in FEATURES}
     return Head.of(
         weights,
         bias + share * base.bias,
-        expected_threshold(chances),
+        expected_threshold(likely),
         asked=scaled,
         slack=share * base.slack,
         doubt=share * _DOUBT,
     )
-
-
-def fit_acts(written: Sequence[Written]) -> Head:
-    """A head for criteria that name acts: no physician labelled any, so it is fitted on those written here alone."""
-    features = np.array([each.evidence.features for each in written])
-    told = np.array([each.told for each in written])
-    slopes, bias = _logistic(features, told, pull=_WRITTEN_PULL)
-    threshold = expected_threshold(_chances(features @ slopes + bias))
-    return Head.of(dict(zip(FEATURES, slopes.tolist(), strict=True)), bias, threshold)
-
-
-def judged_acts(written: Sequence[Written]) -> list[bool]:
-    """Whether each is told by a head that was fitted without its fold."""
-    heads = {fold: fit_acts([each for each in written if each.fold != fold]) for fold in {w.fold for w in written}}
-    return [(heads[w.fold].probability(w.evidence) or 0.0) >= heads[w.fold].threshold for w in written]
 
 
 def _base(written: Sequence[Written]) -> Base | None:
@@ -177,7 +163,7 @@ def _surprise(
     for fold in np.unique(folds):
         mine = folds == fold
         others = ~mine if not mine.all() else mine
-        slopes, bias = _logistic(features[others], target[others], pull=pull)
+        slopes, bias = logistic(features[others], target[others], pull=pull)
         odds = features[mine] @ slopes + bias
         total += float((np.logaddexp(0.0, odds) - target[mine] * odds).sum())
     return total / len(target)
@@ -211,9 +197,9 @@ def _doubting(
             found, active = odds(weights)
             moved = active.astype(np.float64)[:, None]
             slope_of = np.hstack([design[:, :split], design[:, split:] * moved, -moved, np.ones_like(moved)])
-            chances = _chances(found)
-            slope = slope_of.T @ (chances - target) + ridge @ weights
-            curve = slope_of.T @ (slope_of * (chances * (1 - chances) + 1e-9)[:, None]) + ridge
+            likely = chances(found)
+            slope = slope_of.T @ (likely - target) + ridge @ weights
+            curve = slope_of.T @ (slope_of * (likely * (1 - likely) + 1e-9)[:, None]) + ridge
             step, now = np.linalg.solve(curve, slope), cost(weights)
             size = next((size for size in 0.5 ** np.arange(12) if cost(weights - size * step) < now - 1e-9), 0.0)
             if not size:
@@ -234,32 +220,10 @@ def _beginnings(
 
     From where all lies beyond them there is no way back, so more than one share of the rows begins below the slack.
     """
-    slopes, bias = _logistic(design, target, pull=pull)
+    slopes, bias = logistic(design, target, pull=pull)
     taken = design[known, split:] @ slopes[split:]
     for share in _MOSTLY:
         low, high = np.quantile(taken, [1.0 - share, share])
         scale = min(1.0, _DOUBT / (high - low + 1e-9))
         slack = scale * high
         yield np.concatenate([slopes[:split], scale * slopes[split:], [slack, bias + slack]])
-
-
-def _logistic(
-    features: NDArray[np.float64], target: NDArray[np.float64], *, pull: float
-) -> tuple[NDArray[np.float64], float]:
-    """Weights and bias, by Newton's method on features of one spread."""
-    spread, middle = features.std(axis=0) + 1e-6, features.mean(axis=0)
-    design = np.hstack([(features - middle) / spread, np.ones((len(features), 1))])
-    ridge = np.diag(np.append(np.full(features.shape[1], pull), 1e-6))
-    weights = np.zeros(design.shape[1])
-    for _ in range(_STEPS):
-        chances = _chances(design @ weights)
-        slope = design.T @ (chances - target) + ridge @ weights
-        curve = design.T @ (design * (chances * (1 - chances) + 1e-9)[:, None]) + ridge
-        weights = weights - np.linalg.solve(curve, slope)
-    slopes = weights[:-1] / spread
-    return slopes, float(weights[-1] - slopes @ middle)
-
-
-def _chances(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    chances: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
-    return chances

@@ -16,11 +16,14 @@ from training.judge import acts, asked, facts, real, relations, replies
 from training.judge.composed import composed
 from training.judge.config import JudgeRun
 from training.judge.group import Group, Source
+from training.judge.orders import ordered
+from training.judge.windowed import windowed
 
 SHARED: Final = -1
 Draw = Callable[[np.random.Generator, int], NDArray[np.int64]]
 _JUDGED: Final = 40  # groups of acts of each fold
 _DIALOGUES: Final = 60
+_SPECIAL_TOKENS: Final = 2
 _OTHERS: Final = 1000  # seeds apart from those that are trained on
 
 
@@ -56,9 +59,18 @@ class Packer:
     def __init__(self, tokenizer: Tokenizer, config: JudgeRun) -> None:
         self._tokenizer, self._config = tokenizer, config
 
+    def windows(self, groups: Sequence[tuple[Group, int]]) -> list[tuple[Row, Group, int]]:
+        """As answers are read that are long: a row for each window of an answer."""
+        most = self._config.answer_tokens - _SPECIAL_TOKENS
+        parts = [(part, fold) for made, fold in groups for part in windowed(made, most=most, count=self._count)]
+        return self.rows(parts)
+
     def rows(self, groups: Sequence[tuple[Group, int]]) -> list[tuple[Row, Group, int]]:
-        """An answer that is too long loses its end; composed ones seldom are."""
+        """A row for each group. An answer that is too long loses its end."""
         return [(self._row(made), made, fold) for made, fold in groups]
+
+    def _count(self, text: str) -> int:
+        return len(self._tokenizer.encode(text).ids) - _SPECIAL_TOKENS
 
     def _row(self, made: Group) -> Row:
         texts = self._tokenizer.encode_batch([made.question, made.answer, *(claim.text for claim in made.claims)])
@@ -143,6 +155,12 @@ class Sources:
         drafts = [each for number in range(_DIALOGUES) for each in acts.drafted(number, seed=seed)]
         quoted = asked.quoted(self._texts, seed=self._config.seed)
         return [*found, *drafts, *((made, self._fold_of[made.question]) for made in quoted)]
+
+
+def swayed(groups: Sequence[tuple[Group, int]], *, seed: int) -> list[tuple[Group, int]]:
+    """The same, some with words for whoever judges them."""
+    rng = random.Random(f"{seed}/orders")
+    return [(ordered(rng, made), fold) for made, fold in groups]
 
 
 def drawing(training: Packed, mix: Mapping[str, float], *, without: int | None) -> Draw:

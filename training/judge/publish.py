@@ -14,13 +14,13 @@ from principles_store.encoder import Encoder
 from service.entailment.calibration import FEATURES, Evidence, Head
 from service.entailment.reader import MANIFEST, AnswerReader, JudgeManifest, question_key
 from service.judge_evaluation import baselines
-from training.intervals import macro_f1, share
 from training.judge import folds as parted
 from training.judge import learn
+from training.judge.acts_head import fit_acts, sight
 from training.judge.asked import QUOTED
 from training.judge.config import JudgeRun
 from training.judge.export import export
-from training.judge.fit import Written, fit_acts, fit_heads, fit_thresholds, judged_acts
+from training.judge.fit import Written, fit_heads, fit_thresholds
 from training.judge.folds import Folds
 from training.judge.group import Group
 from training.judge.network import Reader
@@ -75,20 +75,6 @@ def trained(config: JudgeRun) -> Reader:
     reader = start(config)
     learn.load(reader, load_file(config.folder / STATE))
     return reader.eval()
-
-
-def sight(acts: Sequence[Written]) -> dict[str, Any]:
-    """Of criteria that answers do, and of those that they do not, how many a head of other principles finds."""
-    said = judged_acts(acts)
-    found: dict[str, Any] = {}
-    for origin in sorted({each.origin for each in acts}):
-        pairs = [(each.told == 1.0, one) for each, one in zip(acts, said, strict=True) if each.origin == origin]
-        found[origin] = {
-            "done_and_found": share(one for told, one in pairs if told).to_json(),
-            "not_done_but_found": share(one for told, one in pairs if not told).to_json(),
-            "macro_f1": round(macro_f1(pairs), 4),
-        }
-    return found
 
 
 def held_out(
