@@ -14,13 +14,36 @@ VARIANTS = (*KILLED, *UNDISTURBED)
 PYTHON = Path(".venv-training/bin/python")
 TRL = Path(".venv-training/lib/python3.11/site-packages/trl")
 RUNS = sorted(str(path) for path in Path("training/runs").glob("*.toml") if "stages" in path.read_text())
+# What sharing prompts does not do, each on top of what the demonstration's run says; that alone is fine.
+UNSHARED: list[dict[str, Any]] = [
+    {},
+    {"top_p": 0.9},
+    {"top_k": 20},
+    {"min_p": 0.1},
+    {"repetition_penalty": 1.2},
+    {"gradient_checkpointing": True},
+    {"gradient_accumulation_steps": 2},
+    {"steps_per_generation": 2},
+]
 # One process for all: to import TRL takes longer than most of what is asked of it.
 ASKED = f"""
 import json, runpy, sys
+from dataclasses import replace
 from pathlib import Path
 from accelerate.commands.config.config_args import load_config_from_file
-from training.align.config import read
-from training.align.optimisers import arguments
+from training.align.config import BadRun, read
+from training.align.optimisers import arguments, check_shared
+def alone(**options):
+    "Whether prompts may be shared with these options of GRPO: what is wrong, or nothing."
+    run = read(Path("training/runs/demo.toml"))
+    (stage,) = (stage for stage in run.stages if stage.kind == "grpo")
+    try:
+        check_shared(arguments(run, replace(stage, options={{**stage.options, **options}})))
+    except BadRun as error:
+        return str(error)
+    return ""
+for options in {UNSHARED}:
+    print(json.dumps({{"options": options, "refused": alone(**options)}}))
 for path in {RUNS}:
     config = read(Path(path))
     for stage in [stage for stage in config.stages if stage.kind != "dialogues"]:
@@ -77,6 +100,20 @@ def test_prompts_computed_once_give_the_log_probabilities_of_plain_passes(
     assert variants[variant]["sharing_differs_by"] < 1e-4
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_in_mixed_precision_they_are_near_those_of_whole_precision_and_not_the_same(
+    variants: dict[str, dict[str, Any]], variant: str
+) -> None:
+    assert 1e-4 < variants[variant]["sharing_in_bfloat16_differs_by"] < 0.05
+
+
+@pytest.mark.parametrize("options", UNSHARED, ids=lambda options: next(iter(options), "none"))
+def test_what_shared_prompts_do_not_do_is_refused_by_its_name(told: list[Any], options: dict[str, Any]) -> None:
+    (row,) = (row for row in told if isinstance(row, dict) and row.get("options") == options)
+    assert bool(row["refused"]) is bool(options)
+    assert all(name in row["refused"] or name == "steps_per_generation" for name in options)
+
+
 def test_prompts_computed_once_give_the_gradient_of_trls_own_passes(variants: dict[str, dict[str, Any]]) -> None:
     gradients = [variants[name]["first_gradient"] for name in ("dense", "dense-shared")]
     assert gradients[0] == pytest.approx(gradients[1], rel=1e-3)
@@ -93,7 +130,8 @@ def test_dapo_weighs_rewards_by_their_spread_where_dr_grpo_does_not(variants: di
 
 
 def test_trl_and_accelerate_take_the_settings_of_every_run_that_is_shipped(told: list[Any]) -> None:
-    *stages, sharded, _ = told
+    *rows, sharded, _ = told
+    stages = [row for row in rows if "kind" in row]
     assert len(stages) > len(RUNS) > 3
     assert {each["loss"] for each in stages if each["kind"] == "grpo"} == {"dr_grpo", "grpo"}
     assert [each["importance"] for each in stages if each["loss"] == "grpo"] == ["sequence"]

@@ -183,14 +183,18 @@ def _first_gradient(folder: Path, config: AlignConfig, *, step: int) -> float:
     return float(next(row["grad_norm"] for row in log if "grad_norm" in row))
 
 
-def sharing(folder: Path) -> float:
-    """How far log-probabilities with prompts computed once lie from those of plain passes, at the most."""
+def sharing(folder: Path, *, bfloat16: bool = False) -> float:
+    """How far log-probabilities with prompts computed once lie from those of plain passes in float32, at the most.
+
+    With `bfloat16` those computed once are in mixed precision, as `bf16 = true` makes them.
+    """
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     asked = [list(range(5, 5 + count)) for count in (12, 30, 21)]
     replies = sample(model, Prompts.of(asked, 2, pad=0), temperature=1.0, most=9, end=model.config.eos_token_id)
     longest = max(map(len, replies))
     padded = torch.tensor([reply + [0] * (longest - len(reply)) for reply in replies])
-    found, _ = log_probabilities(model, Prompts.of(asked, 2, pad=0), padded, temperature=1.0)
+    with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        found, _ = log_probabilities(model, Prompts.of(asked, 2, pad=0), padded, temperature=1.0)
     far = 0.0
     for at, reply in enumerate(replies):
         before = len(asked[at // 2])
@@ -220,6 +224,7 @@ def compare(variant: str, *, kills: int, seed: int) -> dict[str, Any]:
         found = {
             "variant": name,
             "sharing_differs_by": sharing(places[0] / "base"),
+            "sharing_in_bfloat16_differs_by": sharing(places[0] / "base", bfloat16=True),
             "steps": steps,
             "first_gradient": _first_gradient(places[0], config, step=steps),
             "whole": whole,

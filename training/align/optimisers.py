@@ -148,7 +148,7 @@ def grpo(
         block = settings.generation_batch_size // settings.num_generations
         rows = woven(rows, block=block, pattern=config.data.tasks)
     if config.rollouts.shared_prompts:
-        _check_shared(settings)
+        check_shared(settings)
     trainer = SharingGRPO if config.rollouts.shared_prompts else ResumableGRPO
     return trainer(
         model=model,
@@ -160,7 +160,7 @@ def grpo(
     )
 
 
-def _check_shared(settings: Any) -> None:
+def check_shared(settings: Any) -> None:
     """Refuses what sharing prompts does not do: a batch that parts a prompt's samples, or another way to sample.
 
     Raises:
