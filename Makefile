@@ -20,9 +20,9 @@ install: ## the gateway, ready to serve
 run: install ## serve on 127.0.0.1:8080, ask one question, print the guarded answer, keep serving
 	$(BIN)/clinalign serve --ask "My daughter is 4 and weighs 16 kg. How much paracetamol can she have?"
 
-test: install .venv/.installed-dev lint ## every check and test that this machine can run, but the slowest
+test: install .venv/.installed-dev lint ## every check and test that this machine can run, but the slowest and those of other targets
 	$(BIN)/python -m pytest tests/core --cov --cov-fail-under=100
-	$(BIN)/python -m pytest -n 2 --ignore=tests/core -m "not slow"
+	$(BIN)/python -m pytest -n 2 --ignore=tests/core -m "not slow and not verl"
 
 test-slow: install .venv/.installed-dev ## runs that are killed and resumed, two processes that train, builds that are watched
 	$(BIN)/python -m pytest -n 2 -m slow

@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import needs
 from tests.redis_server import RedisServer
 
 # No property is about time, and a busy machine is no fault of the code.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What its marks need comes before its fixtures."""
+    needs.check(item)
 
 
 @pytest.fixture(scope="session")

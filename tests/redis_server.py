@@ -1,7 +1,5 @@
 """A real redis-server of the tests' own, on a free loopback port, that can be stopped and started again."""
 
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -9,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import redis
+
+from tests.needs import program
 
 
 class RedisServer:
@@ -24,9 +24,9 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        program = required("redis-server")
+        server = program("redis-server")
         options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
-        self._process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([server, *options], stdout=subprocess.DEVNULL)
         ends = time.monotonic() + 10
         while not self._answers():
             if self._process.poll() is not None or time.monotonic() > ends:
@@ -58,17 +58,6 @@ class RedisServer:
                 return bool(client.ping())
         except redis.ConnectionError:
             return False
-
-
-def required(program: str) -> str:
-    """The path of a program; without it the test is skipped, and in CI it fails."""
-    path = shutil.which(program)
-    if path is not None:
-        return path
-    message = f"{program} is not installed: this test needs it"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 def free_port() -> int:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.scripted_gateway import Script, ScriptedGateway
-from tests.redis_server import required
+from tests.needs import program
 
 _QUIET = [
     "--headless",
@@ -25,7 +25,7 @@ _QUIET = [
 # Not for the whole session: playwright's loop runs in this thread while it is open, and asyncio's tests need theirs.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = required("chromium")
+    chromium = program("chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_QUIET)
         yield browser

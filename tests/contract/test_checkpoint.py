@@ -14,6 +14,7 @@ from service.domain.enquiry import Audience
 from service.prompts import edits, verdict
 from service.prompts.base import base
 from service.prompts.control import neutralise
+from tests.needs import needs
 from training import gguf
 from training.chatml import SPECIAL, render
 from training.dialogues import library
@@ -22,9 +23,7 @@ from training.export import manifest
 from training.llama import Llama
 
 CHECKPOINT = Path("training/checkpoints/clinalign-demo")
-pytestmark = pytest.mark.skipif(
-    not (CHECKPOINT / manifest.NAME).exists(), reason=f"{CHECKPOINT} is not there: train and export it"
-)
+pytestmark = needs((CHECKPOINT / manifest.NAME).exists(), f"{CHECKPOINT} is not there: train and export it")
 
 
 @pytest.fixture(scope="module")

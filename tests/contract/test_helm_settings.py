@@ -30,7 +30,8 @@ from tests.contract.rendered_chart import (
     pod_of,
     render,
 )
-from tests.redis_server import free_port, required
+from tests.needs import VLLM, needs, program
+from tests.redis_server import free_port
 
 ROOT = CHART.parents[1]
 VLLM_PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
@@ -153,7 +154,7 @@ def test_the_trial_valkey_starts_from_its_script_and_lets_nobody_in_without_the_
     script = container_of(named(render(VALKEY), "Deployment", "-valkey"))["command"][-1]
     port = free_port()
     # Valkey's parent reads the same configuration; the port is ours.
-    ours = script.replace("valkey-server", required("redis-server")).replace("<<CONF\n", f"<<CONF\nport {port}\n")
+    ours = script.replace("valkey-server", program("redis-server")).replace("<<CONF\n", f"<<CONF\nport {port}\n")
     environment = {"VALKEY_PASSWORD": "word"}
     with subprocess.Popen(["sh", "-c", ours], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) as server:
         try:
@@ -192,9 +193,8 @@ print(make_arg_parser(FlexibleArgumentParser()).parse_args(sys.argv[1:]).shutdow
 
 
 @pytest.mark.vllm
+@needs(VLLM_PYTHON.exists(), f"no .venv-vllm: {VLLM}")
 def test_vllm_knows_every_argument_that_the_chart_gives_it() -> None:
-    if not VLLM_PYTHON.exists():
-        pytest.skip("no .venv-vllm: `make vllm` makes it")
     arguments = container_of(named(render({}), "Deployment", "-vllm"))["args"]
     model, flags = arguments[0], arguments[1:]
     ran = subprocess.run(

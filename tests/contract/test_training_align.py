@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.needs import ALIGN, needs
+
 # Each optimiser's loss: Dr. GRPO, whose prompts may be computed once, DAPO, and GSPO for a mixture of experts.
 KILLED = ("dense-shared", "mixture")
 UNDISTURBED = ("dense", "dapo")
@@ -58,7 +60,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(300),  # one process for all of them, on whatever cores are left
     pytest.mark.training,
-    pytest.mark.skipif(not TRL.exists(), reason="no TRL in .venv-training: run `make install-align`"),
+    needs(TRL.exists(), f"no TRL in .venv-training: {ALIGN}"),
 ]
 
 

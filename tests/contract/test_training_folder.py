@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.needs import ALIGN, needs
+
 PYTHON = Path(".venv-training/bin/python")
 TRL = Path(".venv-training/lib/python3.11/site-packages/trl")
 RUN = """
@@ -84,7 +86,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.training,
     pytest.mark.timeout(400),  # it imports torch and TRL three times over
-    pytest.mark.skipif(not TRL.exists(), reason="no TRL in .venv-training: run `make install-align`"),
+    needs(TRL.exists(), f"no TRL in .venv-training: {ALIGN}"),
 ]
 
 

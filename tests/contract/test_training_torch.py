@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from service.domain.conversation import Message
+from tests.needs import TRAINING, needs
 from training import gguf
 from training.chatml import REPLY, render
 from training.dialogues import library
@@ -21,8 +22,8 @@ PYTHON = Path(".venv-training/bin/python")
 pytestmark = [
     pytest.mark.timeout(200),
     pytest.mark.training,
-    pytest.mark.skipif(not PYTHON.exists(), reason="no .venv-training: run `make install-training`"),
-    pytest.mark.skipif(not (CHECKPOINT / manifest.NAME).exists(), reason=f"{CHECKPOINT} is not there"),
+    needs(PYTHON.exists(), f"no .venv-training: {TRAINING}"),
+    needs((CHECKPOINT / manifest.NAME).exists(), f"{CHECKPOINT} is not there"),
 ]
 
 

@@ -10,6 +10,7 @@ import anyio
 import pytest
 from aiohttp import web
 
+from tests.needs import needs
 from tests.principles_fakes import small_store
 from tests.rubric_model import reply, served
 from training.models import Endpoint
@@ -31,8 +32,9 @@ ENVIRONMENT = {
 }
 pytestmark = [
     pytest.mark.training,
+    pytest.mark.verl,
     pytest.mark.timeout(600),  # it imports torch, transformers and Ray
-    pytest.mark.skipif(not INSTALLED, reason="verl is not there: `make test-verl`"),
+    needs(INSTALLED, "verl is not there: run `make test-verl`"),
 ]
 
 

@@ -20,6 +20,7 @@ from service.engines.openai_http import OpenAIEngine
 from service.prompts import edits, verdict
 from service.prompts.base import base
 from service.prompts.control import neutralise
+from tests.needs import TRAINING, VLLM, needs, required
 from training.agreement.asks import asks
 from training.agreement.command import said
 from training.agreement.compare import Reference, compare
@@ -45,16 +46,10 @@ CRITERION = Criterion("p#c", "p", "Names signs that need urgent care.", 8, Polar
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The base URL of a vLLM that `make vllm` started on a free port, ended with the module."""
-    _require(INSTALLED, "make vllm-install")
-    _require(ROOT / CHECKPOINT / "config.json", "train one, or name another as CHECKPOINT")
+    required(INSTALLED.exists(), f"no .venv-vllm: {VLLM}")
+    required((ROOT / CHECKPOINT / "config.json").exists(), f"no {CHECKPOINT}: train one, or name another as CHECKPOINT")
     with serving(CHECKPOINT) as address:
         yield address
-
-
-def _require(path: Path, remedy: str) -> None:
-    if not path.exists():
-        reason = f"{path.relative_to(ROOT)} is missing: {remedy}"
-        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
 
 
 @pytest.fixture
@@ -219,8 +214,8 @@ async def test_neutralised_text_holds_no_control_token_for_vllms_tokenizer(url: 
 
 
 @pytest.mark.training
+@needs(PYTHON.exists(), f"no .venv-training: {TRAINING}")
 async def test_vllm_says_what_transformers_says(url: str) -> None:
-    _require(PYTHON, "make install-training")
     asked = asks(3)
     references = [Reference.of(row) for row in await asyncio.to_thread(said, ROOT / CHECKPOINT, asked)]
     async with aiohttp.ClientSession() as session:

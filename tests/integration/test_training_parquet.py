@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import ALIGN, needs
 from training.environments import TRAINING
 from training.synthesis import queries
 from training.synthesis.queries import BadQueries, read
@@ -32,7 +33,7 @@ for query in read(Path(sys.argv[1])):
 """
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not INSTALLED.exists(), reason="no pyarrow in .venv-training: run `make install-align`"),
+    needs(INSTALLED.exists(), f"no pyarrow in .venv-training: {ALIGN}"),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.needs import ALIGN, needs
 from tests.principles_fakes import small_store
 from tests.rubric_model import batch_line
 from training.align.row import is_held_out
@@ -28,7 +29,7 @@ print(json.dumps({name: parquet.read_table(f"{sys.argv[1]}/{name}.parquet").to_p
 """
 pytestmark = [
     pytest.mark.training,
-    pytest.mark.skipif(not INSTALLED.exists(), reason="no pyarrow in .venv-training: run `make install-align`"),
+    needs(INSTALLED.exists(), f"no pyarrow in .venv-training: {ALIGN}"),
 ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 
+from tests.needs import ALIGN, needs
 from tests.rubric_model import Served, served
 from training.environments import ROOT, TRAINING
 from training.reward import from_environment, verl_entry
@@ -57,7 +58,7 @@ print(json.dumps({name: made[name].tolist() for name in ("rewards", "scores")}))
 
 @pytest.mark.training
 @pytest.mark.timeout(120)  # it imports torch
-@pytest.mark.skipif(not TRAINING.exists(), reason="no torch: run `make install-align`")
+@needs(TRAINING.exists(), f"no torch: {ALIGN}")
 async def test_openrlhfs_entry_scores_the_answer_without_what_ends_it(judge: Served) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CLINALIGN_REWARD_URL": judge.url}
     done = await anyio.run_process([str(TRAINING), "-c", CALLER, RUBRIC], cwd=ROOT, env=environment, check=False)

@@ -1,6 +1,7 @@
 """The simulation of acceptance: what is drawn is what was asked for, and its arithmetic is the pipeline's."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from service.pipeline.evaluation.acceptance import (
 from service.pipeline.evaluation.acceptance_page import draw, page, simulate_acceptance
 from service.pipeline.evaluation.simulation import Cases, JudgeErrors, Simulation, Version, World, passes, score
 from service.pipeline.rounds import acceptance
+from tests.needs import needs
 from tests.unit.test_orchestrator import GOOD
 
 WEIGHTS = (4, 5, 6, 7, 8, 9, 10)
@@ -130,8 +132,8 @@ def test_nothing_is_gained_where_nothing_was_to_be_mended() -> None:
     assert not accepts(IN_USE)(version, version, weights)[0]
 
 
+@needs(find_spec("matplotlib"), "plots need matplotlib (requirements/dev.txt)")
 def test_the_page_and_the_plot_are_the_same_at_each_run(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="NOT TESTED: plots need matplotlib (requirements/dev.txt)")
     report = simulate_acceptance(WEIGHTS, trials=200, seed=5)
     written = page(report, command="clinalign evaluate acceptance")
     assert written.startswith("## Acceptance\n")
