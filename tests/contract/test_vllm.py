@@ -1,14 +1,19 @@
-"""What the gateway relies on in vLLM, asked of vLLM itself with the flags of `make vllm`."""
+"""What the gateway relies on in vLLM, asked of vLLM itself with the flags of `make vllm`, and the gateway before it."""
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
+from loadtests.processes import gateway
+from loadtests.robustness.routes import events
 from service.domain.assessment import Criterion, Polarity
 from service.domain.completion import Ask, Completion, Prompt
 from service.domain.conversation import Conversation, Message, Role
@@ -21,6 +26,8 @@ from service.prompts import edits, verdict
 from service.prompts.base import base
 from service.prompts.control import neutralise
 from tests.needs import TRAINING, VLLM, needs, required
+from tests.recorded_upstream import Call, RecordedUpstream, recorded
+from tests.shipped_store import needs_encoder
 from training.agreement.asks import asks
 from training.agreement.command import said
 from training.agreement.compare import Reference, compare
@@ -32,6 +39,7 @@ pytestmark = [pytest.mark.vllm, pytest.mark.timeout(400)]
 PYTHON = ROOT / ".venv-training/bin/python"
 CHECKPOINT = Path(os.environ.get("CHECKPOINT", "training/checkpoints/clinalign-demo"))
 CACHE_BLOCK = 128
+UNCACHED = CACHE_BLOCK + 64  # of a verdict's prompt, at most
 SOON = 60.0
 CONTROL = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 QUESTION = "I have had a sore throat and a mild cough for three days. Can I take ibuprofen 400 mg?"
@@ -128,7 +136,7 @@ async def test_a_verdict_reads_the_draft_from_the_cache_but_for_a_block_and_its_
     draft = Message(Role.ASSISTANT, drafted.text)
     judged = await ask(engine, draft, verdict.instruction(CRITERION.text), top=20, max_tokens=1)
     assert drafted.usage.prompt_tokens > CACHE_BLOCK
-    assert judged.usage.prompt_tokens - judged.usage.cached_tokens <= CACHE_BLOCK + 64
+    assert judged.usage.prompt_tokens - judged.usage.cached_tokens <= UNCACHED
 
 
 async def test_all_verdicts_of_a_draft_share_one_prefix(engine: OpenAIEngine) -> None:
@@ -136,7 +144,7 @@ async def test_all_verdicts_of_a_draft_share_one_prefix(engine: OpenAIEngine) ->
     asks = (ask(engine, draft, verdict.instruction(f"Says thing number {n}."), top=20, max_tokens=1) for n in range(10))
     await ask(engine, draft, verdict.instruction("Says anything."), top=20, max_tokens=1)
     for judged in await asyncio.gather(*asks):
-        assert judged.usage.prompt_tokens - judged.usage.cached_tokens <= CACHE_BLOCK + 64
+        assert judged.usage.prompt_tokens - judged.usage.cached_tokens <= UNCACHED
 
 
 async def _running(url: str) -> float:
@@ -223,3 +231,141 @@ async def test_vllm_says_what_transformers_says(url: str) -> None:
     assert found.tokens.count > 100
     assert found.holds  # in bfloat16, as it is served; `clinalign train agree` asks more, and in float32
     assert found.verdict_difference < 0.05
+
+
+# --- the gateway itself in front of vLLM: one process of it, and one loop, for all of these ---------------------------
+CALM = (
+    QUESTION,
+    "I forgot my evening metformin. Should I take two tomorrow?",
+    "My daughter is 4 and weighs 16 kg. How much paracetamol can she have?",
+)
+FLAGGED = (
+    "I have crushing chest pain and my left arm is numb right now.",
+    "I want to end my life tonight.",
+    "My husband's face droops on one side and he cannot lift his arm.",
+)
+in_front = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def front(url: str) -> AsyncIterator[tuple[str, RecordedUpstream]]:
+    """The address of a gateway before vLLM, and what its calls cost there."""
+    async with recorded(url) as (upstream, record), gateway("--upstream", upstream) as running:
+        yield running.address, record
+
+
+async def _asked(address: str, question: str, *, stream: bool = False) -> dict[str, Any]:
+    """The reply of POST /chat; of a stream, the last of its objects, once its text was seen to be the answer's."""
+    body = {"messages": [{"role": "user", "content": question}], "stream": stream}
+    async with aiohttp.ClientSession() as client, client.post(f"{address}/chat", json=body) as response:
+        raw = await response.read()
+    assert response.status == 200, raw
+    if not stream:
+        return dict(json.loads(raw))
+    *told, whole = events(raw)
+    assert "".join(event["text"] for event in told if event["event"] == "delta") == whole["answer"]
+    return whole
+
+
+def _is_guarded(reply: dict[str, Any]) -> None:
+    """Judged by this very model, no verdict missing, and nothing but its verdicts decided what became of it."""
+    assert (reply["outcome"], reply["outcome_reason"]) in {("released", None), ("safe_message", "criteria_unmet")}
+    assert len(reply["verdicts"]) >= 5
+    assert {verdict["verdict"] for verdict in reply["verdicts"]} <= {"met", "unmet"}
+    assert reply["principles"]
+    assert reply["provenance"]["principles_digest"]
+    assert reply["provenance"]["judge_digest"].startswith("sha256:")
+    assert reply["provenance"]["model"] == CHECKPOINT.name
+
+
+def _verdicts_of(reply: dict[str, Any], calls: list[Call]) -> list[int]:
+    """Uncached tokens of an answer's verdict calls, most first: within the bound on average, and all that it used."""
+    found = [call for call in calls if call.is_verdict]
+    said = reply["usage"]["by_stage"]["judge"]
+    assert sum(call.prompt_tokens for call in found) == said["prompt_tokens"]
+    assert sum(call.cached_tokens for call in found) == said["cached_tokens"]
+    assert len(found) >= len(reply["verdicts"])
+    uncached = sorted((call.uncached for call in found), reverse=True)
+    assert sum(uncached) == said["prompt_tokens"] - said["cached_tokens"] <= UNCACHED * len(uncached)
+    return uncached
+
+
+@in_front
+@needs_encoder
+async def test_each_verdict_of_a_guarded_answer_reads_a_block_and_its_own_words(
+    front: tuple[str, RecordedUpstream],
+) -> None:
+    address, record = front
+    uncached: list[int] = []
+    for question in CALM:
+        record.calls.clear()
+        reply = await _asked(address, question)
+        _is_guarded(reply)
+        assert reply["red_flags"] == []
+        # The first verdict of a revision reads it: the model did not write it where it stands.
+        uncached += _verdicts_of(reply, record.calls)[len(reply["revisions"]) :]
+    print(f"{len(uncached)} verdict calls, no red flag: at most {max(uncached)} uncached tokens")  # noqa: T201 - for the docs
+    assert max(uncached) <= UNCACHED
+
+
+@in_front
+@needs_encoder
+async def test_behind_a_duty_one_verdict_reads_the_draft_again_and_the_others_do_not(
+    front: tuple[str, RecordedUpstream],
+) -> None:
+    """The duty comes before the draft once that is written, and moves it: see docs/decisions/append-only-prompts.md."""
+    address, record = front
+    firsts: list[int] = []
+    others: list[int] = []
+    for question in FLAGGED:
+        record.calls.clear()
+        reply = await _asked(address, question)
+        _is_guarded(reply)
+        assert reply["red_flags"]
+        assert reply["answer"].startswith(reply["red_flags"][0]["advice"][:20])
+        uncached = _verdicts_of(reply, record.calls)
+        versions = 1 + len(reply["revisions"])
+        firsts += uncached[:versions]
+        others += uncached[versions:]
+        draft, *_ = record.calls
+        block = draft.prompt_tokens // CACHE_BLOCK * CACHE_BLOCK
+        assert min(call.cached_tokens for call in record.calls if call.is_verdict) >= block
+    print(f"behind a duty: {len(firsts)} with at most {max(firsts)}, {len(others)} with at most {max(others)}")  # noqa: T201
+    assert max(others) <= UNCACHED
+
+
+@in_front
+@needs_encoder
+@pytest.mark.parametrize("question", [CALM[0], FLAGGED[0]], ids=["calm", "flagged"])
+async def test_a_stream_is_held_until_it_is_judged_and_ends_with_the_same_proof(
+    front: tuple[str, RecordedUpstream], question: str
+) -> None:
+    address, record = front
+    record.calls.clear()
+    reply = await _asked(address, question, stream=True)
+    _is_guarded(reply)
+    assert _verdicts_of(reply, record.calls)
+
+
+@in_front
+@needs_encoder
+async def test_clients_that_leave_the_gateway_leave_nothing_running_in_vllm(
+    front: tuple[str, RecordedUpstream], url: str
+) -> None:
+    address, record = front
+    record.cut, record.extra = 0, {"ignore_eos": True, "max_tokens": 1500}  # half a minute of drafts
+    try:
+        asking = [asyncio.create_task(_asked(address, f"{CALM[0]} ({n})", stream=n % 2 == 0)) for n in range(8)]
+        async with asyncio.timeout(SOON):
+            while await _running(url) < len(asking):
+                await asyncio.sleep(0.02)
+        for client in asking:
+            client.cancel()
+        ended = await asyncio.gather(*asking, return_exceptions=True)
+        async with asyncio.timeout(5):
+            while await _running(url):
+                await asyncio.sleep(0.05)
+    finally:
+        record.extra = {}
+    assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+    assert record.cut == len(asking)
