@@ -1,8 +1,9 @@
 # The gateway's image. Four stages: base; artefacts (the training environment exports the encoder); venv (the gateway's
-# packages, the demonstration model and the index); runtime (what ships: no torch, no pip cache, no root).
+# packages, the demonstration model, the small judge and the index); runtime (what ships: no torch, no pip cache, no root).
 #
 # Build:   docker build -t clinalign-gateway .
 # Run:     docker run --read-only --tmpfs /tmp -p 8080:8080 -e CLINALIGN_API_KEYS=... clinalign-gateway
+#          -e CLINALIGN_SMALL_JUDGE_DIR=/opt/clinalign/judge puts the small judge beside the model's own
 
 # For a build that can be repeated to the byte, add the digest that your registry shows:
 #   --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:<digest>
@@ -49,6 +50,8 @@ RUN mkdir -p /opt/clinalign \
     && python -m training.gguf training/checkpoints/clinalign-demo /opt/clinalign/demo.gguf
 COPY --from=artefacts /build/build/encoder /opt/clinalign/encoder
 COPY principles_store/principles /opt/clinalign/principles
+# There for who wants it as a second judge. No variable names it, since naming it is what puts it to work.
+COPY training/checkpoints/clinalign-judge /opt/clinalign/judge
 ENV CLINALIGN_ENCODER_DIR=/opt/clinalign/encoder \
     CLINALIGN_INDEX_DIR=/opt/clinalign/index \
     CLINALIGN_PRINCIPLES_DIR=/opt/clinalign/principles \

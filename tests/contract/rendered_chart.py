@@ -9,6 +9,8 @@ import yaml
 
 CHART = Path(__file__).parents[2] / "helm" / "clinalign-gateway"
 RELEASE, NAMESPACE = "demo", "care"
+# Where the image holds it.
+SMALL_JUDGE = "/opt/clinalign/judge"
 
 Values: TypeAlias = dict[str, Any]
 Object: TypeAlias = dict[str, Any]
@@ -37,6 +39,28 @@ MONITORING: Values = {
     "monitoring": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True, "labels": {"team": "a"}}},
     "networkPolicy": {"vllmScrapers": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]},
 }
+# One volume of a hospital's own: its principles, the index that was built of them, and its judge's calibration.
+OWN_FILES: Values = {
+    "gateway": {
+        "extraVolumes": [
+            {"name": "hospital", "persistentVolumeClaim": {"claimName": "external-principles"}},
+            {"name": "calibration", "configMap": {"name": "external-calibration"}},
+        ],
+        "extraVolumeMounts": [
+            {"name": "hospital", "mountPath": "/opt/hospital"},
+            {"name": "calibration", "mountPath": "/etc/hospital/calibration.json", "subPath": "calibration.json"},
+        ],
+        "extraEnv": [
+            {"name": "CLINALIGN_PRINCIPLES_DIR", "value": "/opt/hospital/principles"},
+            {"name": "CLINALIGN_INDEX_DIR", "value": "/opt/hospital/index"},
+        ],
+    },
+    "config": {"judge_calibration": "/etc/hospital/calibration.json"},
+}
+SECOND_JUDGE: Values = {
+    "config": {"judge_upstream": "https://judge.example.test/v1"},
+    "networkPolicy": {"judge": {"to": [UPSTREAM_PEER], "port": 8443}},
+}
 VARIANTS: dict[str, Values] = {
     "required": {},
     "redis-url": {"redis": {"url": "redis://redis.data.svc:6379/0", "existingSecret": ""}},
@@ -64,6 +88,9 @@ VARIANTS: dict[str, Values] = {
         "imagePullSecrets": [{"name": "external-pull"}],
         "image": {"repository": "example.test/clinalign-gateway", "digest": "sha256:" + "0" * 64},
     },
+    "own-files": OWN_FILES,
+    "small-judge": {"config": {"accept_judge": "small"}},
+    "second-judge": SECOND_JUDGE,
     "configured": {
         "config": {
             "failure_policy": "fail_closed",

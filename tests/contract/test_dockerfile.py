@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import Settings
+from tests.contract.rendered_chart import SMALL_JUDGE
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "Dockerfile"
@@ -144,6 +145,12 @@ def test_every_variable_of_the_image_is_a_setting_and_every_artefact_has_one() -
     assert {name: environment("runtime")[name] for name in built if name.startswith("CLINALIGN_")} == {
         name: path for name, path in built.items() if name.startswith("CLINALIGN_")
     }
+
+
+def test_the_small_judge_ships_and_nothing_sets_it_to_work() -> None:
+    assert f"training/checkpoints/clinalign-judge {SMALL_JUDGE}" in of("venv", "COPY")
+    assert {path.name for path in (ROOT / "training/checkpoints/clinalign-judge").iterdir()} >= {"manifest.json"}
+    assert "CLINALIGN_SMALL_JUDGE_DIR" not in environment("runtime") | environment("venv")
 
 
 def test_no_secret_is_written_into_the_image() -> None:

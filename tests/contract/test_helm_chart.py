@@ -12,6 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from tests.contract.rendered_chart import (
     CHART,
     EXTERNAL_UPSTREAM,
+    OWN_FILES,
     REQUIRED,
     VARIANTS,
     Values,
@@ -77,6 +78,23 @@ REFUSED: dict[str, tuple[Values, str]] = {
     "vLLM as root": ({"vllm": {"runAsUser": 0}}, "/vllm/runAsUser"),
     "model outside its volume": ({"vllm": {"model": {"path": "/data/model"}}}, "/vllm/model/path"),
     "empty peer": ({"networkPolicy": {"clients": [{}]}}, "/networkPolicy/clients/0"),
+    "volume of the node": (
+        {"gateway": {"extraVolumes": [{"name": "node", "hostPath": {"path": "/"}}]}},
+        "/gateway/extraVolumes/0",
+    ),
+    "volume that the pod has": (
+        {"gateway": {"extraVolumes": [{"name": "ledger", "secret": {}}]}},
+        "/gateway/extraVolumes/0/name",
+    ),
+    "mount that can be written": (
+        {"gateway": {"extraVolumeMounts": [{"name": "a", "mountPath": "/a", "readOnly": False}]}},
+        "/gateway/extraVolumeMounts/0",
+    ),
+    "mount over the ledger": (
+        {"gateway": {"extraVolumeMounts": [{"name": "a", "mountPath": "/var/lib/clinalign"}]}},
+        "/gateway/extraVolumeMounts/0/mountPath",
+    ),
+    "setting of the embedded model": ({"config": {"checkpoints_dir": "/checkpoints"}}, "/config"),
     "mutable digest": ({"image": {"digest": "latest"}}, "/image/digest"),
 }
 
@@ -111,6 +129,20 @@ CONTRADICTIONS: dict[str, tuple[Values, str]] = {
     "upstream nowhere": (
         laid_over(EXTERNAL_UPSTREAM, {"networkPolicy": {"upstream": {"to": []}}}),
         "say where upstream.url leads",
+    ),
+    "judge nowhere": ({"config": {"judge_upstream": "https://judge/v1"}}, "say where config.judge_upstream leads"),
+    "calibration on no volume": ({"config": {"judge_calibration": "/c.json"}}, "config names /c.json, which is on no"),
+    "judge beside a volume": (
+        laid_over(OWN_FILES, {"config": {"small_judge_dir": "/opt/hospital2/judge"}}),
+        "config names /opt/hospital2/judge",
+    ),
+    "judge above a volume": (
+        laid_over(OWN_FILES, {"config": {"small_judge_dir": "/opt/hospital/../judge"}}),
+        "which is on no volume",
+    ),
+    "mount of nothing": (
+        {"gateway": {"extraVolumeMounts": [{"name": "hospital", "mountPath": "/opt/hospital"}]}},
+        "names the volume 'hospital'",
     ),
     "ingress for every host": ({"ingress": {"enabled": True}}, "name the host"),
     "name that no service may have": ({"fullnameOverride": "7gate"}, "set fullnameOverride"),

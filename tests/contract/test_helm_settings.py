@@ -20,11 +20,16 @@ from service.settings import Settings, read_settings
 from tests.contract.rendered_chart import (
     CHART,
     EXTERNAL_UPSTREAM,
+    OWN_FILES,
+    SECOND_JUDGE,
+    SMALL_JUDGE,
+    UPSTREAM_PEER,
     VALKEY,
     VARIANTS,
     Object,
     Values,
     container_of,
+    laid_over,
     named,
     of_kind,
     pod_of,
@@ -47,7 +52,9 @@ SECRETS = {
 MANAGED = {
     "host", "port", "api_keys", "upstream", "upstream_key", "model", "redis_url", "audit_path", "audit_key", "drain_s",
     "gguf", "principles_dir", "encoder_dir", "index_dir", "screen_dir", "judge_upstream_key",
+    "checkpoints_dir", "embedded_context_tokens",  # of the embedded model, which no pod serves: each has an upstream
 }  # fmt: skip
+OWN = {volume["name"] for volume in OWN_FILES["gateway"]["extraVolumes"]}
 LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern", "enum")
 # What vLLM 0.32 exposes; older names match nothing.
 VLLM_METRICS = {"vllm:num_requests_waiting", "vllm:kv_cache_usage_perc"}
@@ -81,6 +88,48 @@ def test_the_gateway_accepts_what_the_chart_gives_it(
     assert str(settings.audit_path) == "/var/lib/clinalign/demo-0.jsonl"
     wanted = values.get("config", {})
     assert settings.model_dump(mode="json", include=wanted.keys(), exclude_unset=True) == wanted
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        pytest.param({}, None, id="not asked for"),
+        pytest.param({"config": {"judge": "small"}}, SMALL_JUDGE, id="it guides"),
+        pytest.param({"config": {"accept_judge": "small"}}, SMALL_JUDGE, id="it accepts"),
+        pytest.param({"config": {"small_judge_dir": SMALL_JUDGE}}, SMALL_JUDGE, id="named"),
+        pytest.param(
+            laid_over(OWN_FILES, {"config": {"accept_judge": "small", "small_judge_dir": "/opt/hospital/judge"}}),
+            "/opt/hospital/judge",
+            id="another",
+        ),
+    ],
+)
+def test_the_small_judge_is_the_images_where_it_is_asked_for_and_no_other_is_named(
+    values: Values, place: str | None
+) -> None:
+    written = tomllib.loads(named(render(values), "ConfigMap")["data"]["clinalign.toml"])
+    assert written.get("small_judge_dir") == place
+
+
+def test_files_of_a_hospital_are_mounted_read_only_where_the_settings_look_for_them() -> None:
+    objects = render(OWN_FILES)
+    container = container_of(named(objects, "Deployment"))
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    assert mounts["hospital"] == {"name": "hospital", "mountPath": "/opt/hospital", "readOnly": True}
+    assert mounts["calibration"]["readOnly"] is True
+    assert [volume for volume in pod_of(named(objects, "Deployment"))["volumes"] if volume["name"] in OWN] == (
+        OWN_FILES["gateway"]["extraVolumes"]
+    )
+    environment = environment_of(objects)
+    assert environment["CLINALIGN_PRINCIPLES_DIR"] == "/opt/hospital/principles"
+    assert environment["CLINALIGN_INDEX_DIR"] == "/opt/hospital/index"
+
+
+def test_a_second_judges_server_is_let_through_where_there_is_one() -> None:
+    policy = named(render(SECOND_JUDGE), "NetworkPolicy")
+    wanted = {"to": [UPSTREAM_PEER], "ports": [{"port": 8443, "protocol": "TCP"}]}
+    assert wanted in policy["spec"]["egress"]
+    assert wanted not in named(render({}), "NetworkPolicy")["spec"]["egress"]
 
 
 def test_every_variable_of_the_gateway_is_a_setting() -> None:

@@ -68,6 +68,23 @@ capabilities:
 {{- div (add (int .budgetSeconds) (sub (int .periodSeconds) 1)) (int .periodSeconds) -}}
 {{- end -}}
 
+{{/* Where the image holds the small judge. */}}
+{{- define "clinalign.imageJudge" -}}
+/opt/clinalign/judge
+{{- end -}}
+
+{{/* Takes a list: the root and a path. Whether the gateway's pod has it: on a volume that it was given, or the image's judge. */}}
+{{- define "clinalign.isMounted" -}}
+{{- $root := index . 0 -}}
+{{- $path := clean (index . 1) -}}
+{{- $found := eq $path (include "clinalign.imageJudge" $root) -}}
+{{- range $root.Values.gateway.extraVolumeMounts -}}
+{{- $mount := clean .mountPath -}}
+{{- $found = or $found (eq $path $mount) (hasPrefix (printf "%s/" $mount) $path) -}}
+{{- end -}}
+{{- if $found }}true{{ end -}}
+{{- end -}}
+
 {{/* Whether the gateways share state. */}}
 {{- define "clinalign.sharesState" -}}
 {{- if or .Values.redis.url .Values.redis.existingSecret .Values.valkey.enabled }}true{{ end -}}
