@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -200,15 +201,39 @@ async def serving(web: FastAPI) -> AsyncIterator[str]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         config = uvicorn.Config(web, log_config=None, access_log=False, lifespan="off", ws="none", http=BoundedProtocol)
-        server = uvicorn.Server(config)
+        server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             while not server.started:
                 await asyncio.sleep(0.005)
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.told_to_end.set()
             await task
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn looks every tenth of a second whether it is to end, and then waits another; this one ends at once."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.told_to_end = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        await self.told_to_end.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:
+            await asyncio.sleep(0.001)
+
+
+# Made once and without anybody's certificates, which take longer to read than most tests: no address here is https.
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @asynccontextmanager
@@ -216,7 +241,7 @@ async def client_of(fake: FakeDesk, **headers: str) -> AsyncIterator[httpx.Async
     """A client of a served desk."""
     async with (
         serving(fake.web) as address,
-        httpx.AsyncClient(base_url=address, headers=headers, timeout=10) as client,
+        httpx.AsyncClient(base_url=address, headers=headers, timeout=10, verify=_NO_TLS) as client,
     ):
         yield client
 
