@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from aiohttp import web
 
 from loadtests.latency import complying
@@ -46,6 +47,14 @@ def rebuild(environment: dict[str, str]) -> None:
     )
 
 
+def few_queries(shipped: Path, folder: Path) -> None:
+    """One labelled query in eight: to encode all of them takes most of a minute, and no answer here hangs on it."""
+    folder.mkdir()
+    for path in shipped.iterdir():
+        queries = yaml.safe_load(path.read_text(encoding="utf-8"))["queries"]
+        (folder / path.name).write_text(yaml.safe_dump({"queries": queries[::8]}), encoding="utf-8")
+
+
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -66,10 +75,11 @@ async def test_a_question_is_answered_with_its_proof() -> None:
 
 
 async def test_the_principles_are_reloaded_while_serving_and_no_request_is_dropped(tmp_path: Path) -> None:
-    principles, index = tmp_path / "principles", tmp_path / "index"
+    principles, index, queries = tmp_path / "principles", tmp_path / "index", tmp_path / "queries"
     places = Places.from_environment()
     shutil.copytree(places.principles, principles)
     shutil.copytree(places.index, index)  # of the same principles: `make install` has built it
+    few_queries(places.queries, queries)
     environment = {"CLINALIGN_PRINCIPLES_DIR": str(principles), "CLINALIGN_INDEX_DIR": str(index)}
     server = SimulatedVllm(Simulation(ttft_s=0.001, inter_token_s=0.001, answer_tokens=40))
     server.presence = complying()
@@ -80,7 +90,7 @@ async def test_the_principles_are_reloaded_while_serving_and_no_request_is_dropp
         before = (await ask(running.address, CALM))["provenance"]["principles_digest"]
         routine = principles / "urgency" / "routine.yaml"
         routine.write_text(routine.read_text().replace("version: 1.0.0", "version: 1.0.1", 1))
-        await asyncio.to_thread(rebuild, environment)
+        await asyncio.to_thread(rebuild, {**environment, "CLINALIGN_QUERIES_DIR": str(queries)})
         asking = [asyncio.create_task(ask(running.address, CALM)) for _ in range(10)]
         os.kill(running.pid, signal.SIGHUP)
         assert all([(await asked)["outcome"] == "released" for asked in asking])
