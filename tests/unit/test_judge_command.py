@@ -1,18 +1,22 @@
 """`clinalign evaluate judge` on rows of our own: JSON, predictions, page and plot."""
 
 import json
-from functools import partial
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from principles_store import encoder as encoder_module
 from service.cli.commands import commands
 from service.cli.judging import SMALL_JUDGE
 from service.domain.completion import Ask, Completion, TokenProbability
 from service.domain.errors import SettingsError
 from service.domain.verdict import Presence
+from service.entailment import reader as reader_module
+from service.entailment.reader import AnswerReader
 from service.judge_evaluation.asking import Predictions, ask_judge
 from service.judge_evaluation.at_once import AtOnceJudge
 from service.judge_evaluation.bench import bench
@@ -30,10 +34,21 @@ ANSWERS = {
 CLAIMS = ("Drink plenty of water.", "Cool the burn under running water.", "Take an antibiotic.")
 
 
-@pytest.fixture(autouse=True)
-def timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of ten criteria is taken once, not ten times: no test looks at it, and many would wait for it."""
-    monkeypatch.setattr("service.judge_evaluation.command.bench", partial(bench, runs=1))
+@pytest.fixture(scope="module", autouse=True)
+def once() -> Iterator[None]:
+    """Ten criteria are timed once for all tests, since none looks at the time; and each model's file is opened once."""
+    timed: list[Mapping[str, float]] = []
+
+    def bench_once(reader: AnswerReader) -> Mapping[str, float]:
+        if not timed:
+            timed.append(bench(reader, runs=1))
+        return timed[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("service.judge_evaluation.command.bench", bench_once)
+        for module in (reader_module, encoder_module):
+            patch.setattr(module, "_session", cache(module._session))
+        yield
 
 
 @pytest.fixture
