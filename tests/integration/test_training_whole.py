@@ -23,6 +23,12 @@ RUN = '[run]\nname = "r"\nseed = 1\nbase = "b"\nstages = ["grpo"]\n[synthesis]\n
 ASKED = ("May I fly with a cold?", "Which dose of paracetamol?", "Write a referral letter.", "What is a stroke?")
 
 
+@pytest.fixture(autouse=True)
+def brief_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a server is asked again; how long they are is for tests of the client."""
+    monkeypatch.setattr("training.models._FIRST_PAUSE_S", 0.01)
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[Served]:
     async with served() as found:

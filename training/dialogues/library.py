@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml import CSafeLoader
 
 from service.domain.assessment import Criterion, Polarity
 
@@ -105,12 +106,11 @@ def load(root: Path = ROOT) -> Library:
     """
     exemplars: dict[str, Any] = {}
     for path in sorted((root / "training/exemplars").rglob("*.yaml")):
-        exemplars |= yaml.safe_load(path.read_text(encoding="utf-8"))
-    said: dict[str, str] = yaml.safe_load((root / "training/dialogues/said.yaml").read_text(encoding="utf-8"))
+        exemplars |= _read(path)
+    said: dict[str, str] = _read(root / "training/dialogues/said.yaml")
     records = []
     for path in sorted((root / "principles_store/principles").rglob("*.yaml")):
-        page = yaml.safe_load(path.read_text(encoding="utf-8"))
-        records += [_principle(entry, exemplars, said) for entry in page["principles"]]
+        records += [_principle(entry, exemplars, said) for entry in _read(path)["principles"]]
     return Library(tuple(records))
 
 
@@ -118,9 +118,14 @@ def queries(root: Path = ROOT) -> dict[str, tuple[str, ...]]:
     """The labelled real-life questions of `principles_store/queries`, by principle id."""
     found: dict[str, list[str]] = {}
     for path in sorted((root / "principles_store/queries").rglob("*.yaml")):
-        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["queries"]:
+        for entry in _read(path)["queries"]:
             found.setdefault(entry["principle"], []).append(entry["text"].strip())
     return {principle: tuple(texts) for principle, texts in found.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), Loader=CSafeLoader)
+    return content
 
 
 def _principle(entry: dict[str, Any], exemplars: dict[str, Any], said: dict[str, str]) -> Principle:
