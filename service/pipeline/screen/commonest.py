@@ -29,6 +29,7 @@ COMMON: Final = {
     "thinks thought see sees saw seen seeing look looks feels feeling felt want wants wanted wanna gonna try trying "
     "use used find found start started starting stop stopped stopping wake wakes woke waking move moving turn turned "
     "turning call called happens happened help helps keep leave leaves show shows write explain need needs "
+    "planning plan working playing running standing sitting lying walking talking "
     # time and measure
     "today tonight yesterday tomorrow morning mornings afternoon evening night overnight day days week weeks weekend "
     "month months year years old hour hours minute minutes mins seconds ago daily twice once soon later long time "

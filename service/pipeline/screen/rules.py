@@ -155,7 +155,7 @@ class _Groups:
     """Numbers the groups of phrases while the phrasebook grows."""
 
     def __init__(self, sources: Sources) -> None:
-        self.phrasebook = Phrasebook()
+        self.phrasebook = Phrasebook(sources.misspelt)
         self._grammars = {
             language: Grammar(
                 sources.lists.get(language, {}), frozenset(sources.cues.get(language, {}).get(CueKind.WALL, ()))
