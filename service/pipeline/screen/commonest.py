@@ -52,9 +52,9 @@ COMMON: Final = {
     "yellow purple white dark dry wet raw sick vomiting vomit vomited throwing threw swallow swallowed swallowing "
     "drank drink drinking drunk ate eat eating drooling choking choked wheezing wheeze breathless collapsed confused "
     "drowsy sleepy sleep sleeping asleep awake floppy limp unconscious unresponsive seizure seizures jerking fell "
-    "fall fallen hit bite bitten stung sting stab stabbed shot injury wound broken poisoning poison overdose stroke "
-    "attack anaphylaxis allergy allergic sepsis meningitis diabetic sugar sugars infection blocked stuck trouble "
-    "emergency suicide suicidal kill killing die died dying dead death harm alone goodbye worried scared "
+    "fall fallen hit bite bitten stung sting stab stabbed shot injury wound broken poisoning poison stroke "
+    "attack allergy allergic diabetic sugar sugars infection blocked stuck trouble "
+    "emergency suicidal kill killing die died dying dead death harm alone goodbye worried scared "
     # what is taken, and what is asked
     "pill pills tablet tablets medicine medication medications meds dose drug drugs antibiotics painkillers bottle "
     "water food test tests results surgery clinic ambulance treatment treat symptoms signs causes vaccine vaccines "
@@ -92,7 +92,8 @@ COMMON: Final = {
     "no na nos nas dos das ao me se te eu voce sua seu meus minhas mais sem ja foi ser sou era ha ter tem pode quero "
     "quer quando onde quem porque desde ate entre sobre isso isto agora hoje ontem noite dia dias horas semana semanas "
     "meses anos dose tomei tomou cabeca sangue respirar respira doi morrer viver filha mae pai marido esposa avo "
-    "bebe crianca febre tosse gravida medico ajuda braco perna rosto boca labios garganta comprimidos bem mal infarto",
+    "bebe crianca febre tosse gravida medico ajuda braco perna rosto boca labios garganta comprimidos bem mal "
+    "infarto so",
     "it": "il lo la gli le un una che di mio mia e con per sono ho ha non ma molto dolore come da nel mi della "
     "voglio sto piu dopo aver perche "
     "in no me te se si ci ti io lui lei noi al del dal alla dalla dello sul sulla i o a ed anche ancora sempre mai "
@@ -108,17 +109,21 @@ COMMON: Final = {
     "tr": "bir ve bu icin cok benim var ne ile agri agrim nasil mi degil ama "
     "yok istiyorum kendimi artik annem babam agriyor nefes lutfen kalp "
     "da de ki o ben sen biz beni bana onu ona gibi daha sonra once simdi bugun dun gece gun saat hafta yil kadar "
-    "oglum kizim kan ates ilac hap icti yedi olmek yasamak doktor yardim",
+    "oglum kizim kan ates ilac hap icti yedi olmek yasamak doktor yardim "
+    "her on an at in hep hic iyi kotu bas gogsum kendi istemiyor etmek eder oluyor oldu",
     "pl": "i w na nie jest mam mnie boli z do sie co jak bardzo moj moja od chce juz po jakie moge "
     "to on ona by my ten ta te za a o u ze ale czy tak mi ma moje mojej mojego jego jej go ja ty tu tam teraz dzis "
     "wczoraj noc dzien dni godzin tygodni lat dziecko syn corka matka ojciec maz zona krew oddychac zyc umrzec "
     "goraczka kaszel ciazy lekarz pomocy tabletek",
     "vi": "toi bi va la co khong cua dau con cho mot rat nguoi thuoc uong duoc nua khi "
     "me anh em chi ba bo minh nay do day cac nhung thi ma o trong ngoai tren duoi va hay sau truoc ngay gio tuan "
-    "thang nam kho tho nguc mau sot ho chet song muon giup",
+    "thang nam kho tho nguc mau sot ho chet song muon giup lam hai ban than tu y dinh an so can on to thi hat "
+    "uong mong "
+    "xin cai roi gi sao nao dang the tim tay chan bung vien",
     "id": "saya dan yang di ini itu dengan untuk tidak sakit anak apa bisa dari aku mau "
     "ke ada dia ibu ayah bapak suami istri kami kita sudah belum akan sangat sekali lagi juga atau pada karena "
-    "setelah kalau sejak hari jam minggu bulan tahun dada kepala darah napas demam batuk hamil mati hidup obat tolong "
+    "setelah kalau sejak hari jam minggu bulan tahun dada kepala darah napas demam batuk kena stroke hamil mati "
+    "hidup obat tolong "
     "air",
     "sw": "na ya wa ni mimi yangu nina maumivu sana kwa mtoto nini je "
     "la za cha vya kama lakini au pia bado sasa leo jana siku saa wiki mwezi mwaka yake wake wangu yeye sisi wao hii "

@@ -98,12 +98,13 @@ def ruled_out(texts: Sequence[str]) -> frozenset[str]:
     """The languages that these folded words are surely not in.
 
     Japanese without a kana, whose words are Chinese ones; and of those in Latin script, by the commonest words of each:
-    English, where it is among the likeliest, rules all others out; another does where it has clearly more words.
+    English, where it is among the likeliest, rules out all that are less likely; another does where it has clearly
+    more words.
     """
     no_kana = frozenset() if any("\u3041" <= text[0] <= "\u30ff" for text in texts) else frozenset({"ja"})
     scores = _scores(texts[:_ENOUGH])
     if _is_english(texts[:_ENOUGH], scores):
-        return no_kana | (LATIN - {"en"})
+        return no_kana | {name for name in LATIN - {"en"} if scores[name] < scores["en"]}
     most = max(scores.values(), default=0)
     return no_kana | {name for name in LATIN - {"en"} if most - scores[name] >= _CLEARLY}
 
