@@ -61,7 +61,7 @@ COMMON: Final = {
     "scan shift ward safe normal fine better good best okay new usual difference guidelines guideline summarise "
     "summarize draft template leaflet letter diet exercises exercise tips advice check "
     # clinicians' notes
-    "pt hx yo yr ed bp hr rr gcs sats spo2 ecg ekg stemi cp sob pending bolus suspected acute onset c "
+    "pt hx yo yr ed bp hr rr gcs sats spo2 ecg ekg stemi cp sob pending bolus suspected acute onset od bd bid tds prn c "
     # what an apostrophe leaves
     "s t m d ll isn wasn aren weren doesn didn don hasn haven hadn couldn wouldn shouldn won ain",
     "es": "el la los las un una que de mi me es y con por para tengo estoy tiene esta pero muy dolor como no "
