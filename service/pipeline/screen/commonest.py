@@ -59,9 +59,10 @@ COMMON: Final = {
     "pill pills tablet tablets medicine medication medications meds dose drug drugs antibiotics painkillers bottle "
     "water food test tests results surgery clinic ambulance treatment treat symptoms signs causes vaccine vaccines "
     "scan shift ward safe normal fine better good best okay new usual difference guidelines guideline summarise "
-    "summarize draft template leaflet letter diet exercises exercise tips advice check "
+    "summarize draft template leaflet letter diet exercises exercise tips advice check health age level levels hair "
+    "cream questions explained benefits reduce "
     # clinicians' notes
-    "pt hx yo yr ed bp hr rr gcs sats spo2 ecg ekg stemi cp sob pending bolus suspected acute onset od bd bid tds prn c "
+    "pt hx yo yr ed bp hr rr gcs sats spo2 ecg ekg stemi cp sob pending bolus suspected acute onset od bd bid prn c "
     # what an apostrophe leaves
     "s t m d ll isn wasn aren weren doesn didn don hasn haven hadn couldn wouldn shouldn won ain",
     "es": "el la los las un una que de mi me es y con por para tengo estoy tiene esta pero muy dolor como no "
