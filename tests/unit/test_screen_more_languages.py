@@ -208,6 +208,7 @@ def test_a_danger_that_is_confirmed_is_told_of(question: str, answer: str) -> No
 ROMANISED = {
     "seene mein dard hai": "cardiac",
     "mere papa ko seene me bahut dard ho raha hai": "cardiac",
+    "bahut tez dard chhati me": "cardiac",
     "mujhe saans nahi aa rahi": "breathing",
     "main marna chahta hoon": "self_harm",
     "main ab jeena nahi chahti": "self_harm",
