@@ -17,6 +17,7 @@ FLAGS = [
     ("es", "breathing", "mi hijo no puede respirar bien y tiene los labios azules"),
     ("es", "anaphylaxis", "Comí camarones y se me hincha la lengua"),
     ("es", "self_harm", "ya no quiero vivir, quiero morirme"),
+    ("es", "self_harm", "me quiero matar"),
     ("es", "bleeding", "mi esposo está vomitando sangre"),
     ("es", "overdose", "mi hermana se tomó un frasco de pastillas"),
     ("es", "poisoning", "mi niño tomó cloro"),

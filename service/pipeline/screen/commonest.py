@@ -53,7 +53,7 @@ COMMON: Final = {
     "drank drink drinking drunk ate eat eating drooling choking choked wheezing wheeze breathless collapsed confused "
     "drowsy sleepy sleep sleeping asleep awake floppy limp unconscious unresponsive seizure seizures jerking fell "
     "fall fallen hit bite bitten stung sting stab stabbed shot injury wound broken poisoning poison stroke "
-    "attack allergy allergic diabetic sugar sugars infection blocked stuck trouble "
+    "attack allergy allergies allergic diabetic sugar sugars infection blocked stuck trouble "
     "emergency suicidal kill killing die died dying dead death harm alone goodbye worried scared "
     # what is taken, and what is asked
     "pill pills tablet tablets medicine medication medications meds dose drug drugs antibiotics painkillers bottle "
@@ -111,7 +111,7 @@ COMMON: Final = {
     "yok istiyorum kendimi artik annem babam agriyor nefes lutfen kalp "
     "da de ki o ben sen biz beni bana onu ona gibi daha sonra once simdi bugun dun gece gun saat hafta yil kadar "
     "oglum kizim kan ates ilac hap icti yedi olmek yasamak doktor yardim "
-    "her on an at in hep hic iyi kotu bas gogsum kendi istemiyor etmek eder oluyor oldu",
+    "her on an at in hep hic iyi kotu bas gogsum kendi istemiyor etmek eder oluyor oldu son hayat hayatima",
     "pl": "i w na nie jest mam mnie boli z do sie co jak bardzo moj moja od chce juz po jakie moge "
     "to on ona by my ten ta te za a o u ze ale czy tak mi ma moje mojej mojego jego jej go ja ty tu tam teraz dzis "
     "wczoraj noc dzien dni godzin tygodni lat dziecko syn corka matka ojciec maz zona krew oddychac zyc umrzec "

@@ -103,7 +103,7 @@ def ruled_out(texts: Sequence[str]) -> frozenset[str]:
     """
     no_kana = frozenset() if any("\u3041" <= text[0] <= "\u30ff" for text in texts) else frozenset({"ja"})
     scores = _scores(texts[:_ENOUGH])
-    if _is_english(texts[:_ENOUGH], scores):
+    if scores["en"] and scores["en"] == max(scores.values()):
         return no_kana | {name for name in LATIN - {"en"} if scores[name] < scores["en"]}
     most = max(scores.values(), default=0)
     return no_kana | {name for name in LATIN - {"en"} if most - scores[name] >= _CLEARLY}
