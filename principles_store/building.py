@@ -153,6 +153,12 @@ def open_built(folder: Path, *, principles: Sequence[Principle], encoder: Encode
     """
     manifest = read_manifest(folder)
     _matches(folder, "principles", manifest.principles_digest, digest(principles))
+    if manifest.precision is not encoder.precision:
+        raise IndexUnusable(
+            f"{folder}: built with the encoder's {manifest.precision} model, and {encoder.precision} is set: "
+            f"run `clinalign principles build --precision {encoder.precision}`, "
+            f"or set CLINALIGN_ENCODER_PRECISION={manifest.precision}"
+        )
     _matches(folder, "encoder", manifest.encoder_digest, encoder.digest)
     for name in (INDEX, QUERIES, OWNERS, HEADS, TOPIC):
         if not (folder / name).is_file() or sha256_of(folder / name) != manifest.files.get(name):

@@ -11,6 +11,9 @@ from principles_store.cli import commands
 from principles_store.encoder import Encoder, Precision
 from principles_store.paths import Places
 from principles_store.writing import write_principles
+from service.app import _store
+from service.domain.errors import SettingsError
+from service.settings import read_settings
 from tests.principles_fakes import PRINCIPLES, QUERIES, WordEncoder, principle, write_store
 
 
@@ -75,6 +78,56 @@ def test_build_mends_it(places: Path) -> None:
     write_principles([principle("urgency.urgent.new")], places / "principles")
     assert len(told("build")["ids"]) == len(PRINCIPLES) + 1
     assert run("search", "dose").exit_code == 0
+
+
+def test_what_is_built_by_the_environments_precision_is_what_the_gateway_opens(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLINALIGN_ENCODER_PRECISION", "int8")
+    assert told("build")["precision"] == "int8"
+    assert _store(read_settings()).encoder.precision is Precision.INT8
+    assert run("search", "dose").exit_code == 0
+    assert told("build", "--precision", "fp32")["precision"] == "fp32"
+
+
+def test_what_is_built_by_the_toml_file_is_what_the_gateway_opens(
+    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("principles", "index", "encoder"):
+        monkeypatch.delenv(f"CLINALIGN_{name.upper()}_DIR")
+    (tmp_path / "c.toml").write_text(
+        f'encoder_precision = "int8"\nprinciples_dir = "{places}/principles"\nindex_dir = "{places}/other"\n'
+    )
+    monkeypatch.setenv("CLINALIGN_CONFIG", str(tmp_path / "c.toml"))
+    told("build")
+    assert (places / "other" / "manifest.json").is_file()
+    assert _store(read_settings()).encoder.precision is Precision.INT8
+
+
+@pytest.mark.parametrize("built", Precision)
+def test_an_index_of_another_precision_is_refused_with_the_command_that_mends_it(
+    built: Precision, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told("build", "--precision", built)
+    other = next(each for each in Precision if each is not built)
+    monkeypatch.setenv("CLINALIGN_ENCODER_PRECISION", other)
+    with pytest.raises(SettingsError, match=f"`clinalign principles build --precision {other}`"):
+        _store(read_settings())
+
+
+@pytest.mark.parametrize("command", ["list", "validate", "build", "evaluate"])
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("encoder_precision =", "cannot be read as TOML"), ('encoder_precision = "int4"', "'int4' is none of fp32, int8")],
+    ids=["no-toml", "no-precision"],
+)
+def test_a_toml_file_that_cannot_be_used_is_refused_in_a_line(
+    command: str, written: str, said: str, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (places / "c.toml").write_text(written)
+    monkeypatch.setenv("CLINALIGN_CONFIG", str(places / "c.toml"))
+    result = run(command)
+    assert (result.exit_code, said in result.stderr) == (1, True)
 
 
 def test_validate_passes_a_sound_store(places: Path) -> None:
