@@ -113,21 +113,25 @@ def validate(
     queries: QueriesDir = None,
     encoder: EncoderDir = None,
     precision: Exactness = None,
-    expected: Annotated[int, typer.Option(help="How many there must be; 0: any number.")] = SHIPPED_COUNT,
+    expected: Annotated[
+        int | None,
+        typer.Option(help=f"How many there must be; any number if not said, of the shipped {SHIPPED_COUNT}."),
+    ] = None,
     without_encoder: Annotated[bool, typer.Option(help="Skip near-duplicates, which need the encoder.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check schema, ids, wording, number and near-duplicates; exit 1 where something is to be mended."""
     with refusals(as_json=as_json):
         places = Places.from_environment()
-        found = load_principles(principles or places.principles)
-        asked = _queries(principles or places.principles, queries, places)
+        folder = principles or places.principles
+        found = load_principles(folder)
+        asked = _queries(folder, queries, places)
         reader = (
             None
             if without_encoder
             else Encoder.load(encoder or places.encoder, precision=precision or places.precision)
         )
-        result = validate_principles(found, queries=asked, expected=expected or None, encoder=reader)
+        result = validate_principles(found, queries=asked, expected=_count(folder, expected), encoder=reader)
     content = {
         "passed": result.passed,
         "count": result.count,
@@ -208,6 +212,13 @@ def _queries(folder: Path, given: Path | None, places: Places) -> tuple[Labelled
     """The labelled queries of these principles: the shipped ones belong to the shipped principles alone."""
     queries = given or places.queries
     return () if queries == SHIPPED_QUERIES and folder != SHIPPED_PRINCIPLES else load_queries(queries)
+
+
+def _count(folder: Path, expected: int | None) -> int | None:
+    """How many principles there must be: a hospital's own are as many as they are."""
+    if expected is None:
+        return SHIPPED_COUNT if folder.resolve() == SHIPPED_PRINCIPLES else None
+    return expected or None
 
 
 def _brief(principle: Principle) -> dict[str, Any]:

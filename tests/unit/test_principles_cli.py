@@ -9,7 +9,8 @@ from typer.testing import CliRunner, Result
 
 from principles_store.cli import commands
 from principles_store.encoder import Encoder, Precision
-from principles_store.paths import Places
+from principles_store.loading import load_principles
+from principles_store.paths import SHIPPED_PRINCIPLES, Places
 from principles_store.writing import write_principles
 from service.app import _store
 from service.domain.errors import SettingsError
@@ -137,8 +138,19 @@ def test_validate_passes_a_sound_store(places: Path) -> None:
     }
 
 
+def test_validate_takes_any_number_of_principles_that_are_not_the_shipped(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told("validate")["passed"]
+    short = load_principles(SHIPPED_PRINCIPLES)[1:]
+    monkeypatch.setattr("principles_store.cli.load_principles", lambda _: short)
+    result = run("validate", "--principles", str(SHIPPED_PRINCIPLES), "--without-encoder")
+    assert result.exit_code == 1
+    assert "expected 119" in result.stdout
+
+
 def test_validate_exits_1_and_tells_the_faults(places: Path) -> None:
-    result = run("validate", "--json")
+    result = run("validate", "--expected", "119", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["faults"][0]["message"] == "holds 5 principles, expected 119"
 
