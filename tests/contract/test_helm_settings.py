@@ -45,7 +45,7 @@ SECRETS = {
 # Settings that come from the environment, the image or another value of the chart.
 MANAGED = {
     "host", "port", "api_keys", "upstream", "upstream_key", "model", "redis_url", "audit_path", "audit_key", "drain_s",
-    "gguf", "principles_dir", "encoder_dir", "index_dir", "screen_dir", "judge_upstream_key",
+    "gguf", "principles_dir", "encoder_dir", "index_dir", "screen_dir", "encoder_precision", "judge_upstream_key",
 }  # fmt: skip
 LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern", "enum")
 # What vLLM 0.32 exposes; older names match nothing.
