@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from principles_store.encoder import Encoder, Precision, normalise, sha256_of
-from principles_store.errors import IndexUnusable
+from principles_store.errors import IndexStale, IndexUnusable
 from principles_store.index import VectorIndex
 from principles_store.loading import digest
 from principles_store.scenario import Heads
@@ -153,6 +153,13 @@ def open_built(folder: Path, *, principles: Sequence[Principle], encoder: Encode
     """
     manifest = read_manifest(folder)
     _matches(folder, "principles", manifest.principles_digest, digest(principles))
+    if manifest.precision is not encoder.precision:
+        raise IndexStale(
+            f"{folder}: built with the encoder's {manifest.precision} model, and {encoder.precision} is set: "
+            f"run `clinalign principles build --precision {encoder.precision}`, "
+            f"or set CLINALIGN_ENCODER_PRECISION={manifest.precision}",
+            of="precision",
+        )
     _matches(folder, "encoder", manifest.encoder_digest, encoder.digest)
     for name in (INDEX, QUERIES, OWNERS, HEADS, TOPIC):
         if not (folder / name).is_file() or sha256_of(folder / name) != manifest.files.get(name):
@@ -249,6 +256,7 @@ def _manifest(
 
 def _matches(folder: Path, what: str, built_from: str, used_with: str) -> None:
     if built_from != used_with:
-        raise IndexUnusable(
-            f"{folder}: built from other {what} (digest {built_from[:12]}) than these ({used_with[:12]}): {_MEND}"
+        raise IndexStale(
+            f"{folder}: built from other {what} (digest {built_from[:12]}) than these ({used_with[:12]}): {_MEND}",
+            of=what,
         )

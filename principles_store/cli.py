@@ -38,7 +38,9 @@ QueriesDir = Annotated[
 ]
 EncoderDir = Annotated[Path | None, typer.Option("--encoder", help="Exported encoder (CLINALIGN_ENCODER_DIR).")]
 IndexDir = Annotated[Path | None, typer.Option("--index", help="Folder of the index (CLINALIGN_INDEX_DIR).")]
-Exactness = Annotated[Precision, typer.Option("--precision", help="Which of the encoder's models.")]
+Exactness = Annotated[
+    Precision | None, typer.Option("--precision", help="Which of the encoder's models (CLINALIGN_ENCODER_PRECISION).")
+]
 
 
 @commands.command("list")
@@ -78,14 +80,17 @@ def search(
     principles: PrinciplesDir = None,
     encoder: EncoderDir = None,
     index: IndexDir = None,
-    precision: Exactness = Precision.FP32,
+    precision: Exactness = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the principles that matter for a question, and read its scenario."""
-    places = Places.from_environment()
     with refusals():
+        places = Places.from_environment()
         store = PrinciplesStore.open(
-            principles or places.principles, encoder or places.encoder, index or places.index, precision=precision
+            principles or places.principles,
+            encoder or places.encoder,
+            index or places.index,
+            precision=precision or places.precision,
         )
         told = store.consult(query, limit=limit, families=family or ())
     matches = {
@@ -107,18 +112,26 @@ def validate(
     principles: PrinciplesDir = None,
     queries: QueriesDir = None,
     encoder: EncoderDir = None,
-    precision: Exactness = Precision.FP32,
-    expected: Annotated[int, typer.Option(help="How many there must be; 0: any number.")] = SHIPPED_COUNT,
+    precision: Exactness = None,
+    expected: Annotated[
+        int | None,
+        typer.Option(help=f"How many there must be; any number if not said, of the shipped {SHIPPED_COUNT}."),
+    ] = None,
     without_encoder: Annotated[bool, typer.Option(help="Skip near-duplicates, which need the encoder.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check schema, ids, wording, number and near-duplicates; exit 1 where something is to be mended."""
-    places = Places.from_environment()
     with refusals(as_json=as_json):
-        found = load_principles(principles or places.principles)
-        asked = _queries(principles or places.principles, queries, places)
-        reader = None if without_encoder else Encoder.load(encoder or places.encoder, precision=precision)
-        result = validate_principles(found, queries=asked, expected=expected or None, encoder=reader)
+        places = Places.from_environment()
+        folder = principles or places.principles
+        found = load_principles(folder)
+        asked = _queries(folder, queries, places)
+        reader = (
+            None
+            if without_encoder
+            else Encoder.load(encoder or places.encoder, precision=precision or places.precision)
+        )
+        result = validate_principles(found, queries=asked, expected=_count(folder, expected), encoder=reader)
     content = {
         "passed": result.passed,
         "count": result.count,
@@ -159,15 +172,15 @@ def build(
     queries: QueriesDir = None,
     encoder: EncoderDir = None,
     index: IndexDir = None,
-    precision: Exactness = Precision.FP32,
+    precision: Exactness = None,
     as_json: AsJson = False,
 ) -> None:
     """Build the index and the heads of scenario and topic from principles, labelled queries, topics and the encoder."""
-    places = Places.from_environment()
     with refusals():
+        places = Places.from_environment()
         found = load_principles(principles or places.principles)
         asked = load_queries(queries or places.queries)
-        reader = Encoder.load(encoder or places.encoder, precision=precision)
+        reader = Encoder.load(encoder or places.encoder, precision=precision or places.precision)
         topics = load_topics()
         with _progress("encoding", len(asked) + len(topics) + 2 * len(found)) as advance:
             manifest = build_index(found, asked, reader, index or places.index, topics=topics, progress=advance)
@@ -183,8 +196,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure recall, nDCG, scenarios, latency and int8 agreement on the labelled queries."""
-    places = Places.from_environment()
     with refusals():
+        places = Places.from_environment()
         found = load_principles(principles or places.principles)
         asked = load_queries(queries or places.queries)
         folder = encoder or places.encoder
@@ -199,6 +212,13 @@ def _queries(folder: Path, given: Path | None, places: Places) -> tuple[Labelled
     """The labelled queries of these principles: the shipped ones belong to the shipped principles alone."""
     queries = given or places.queries
     return () if queries == SHIPPED_QUERIES and folder != SHIPPED_PRINCIPLES else load_queries(queries)
+
+
+def _count(folder: Path, expected: int | None) -> int | None:
+    """How many principles there must be: a hospital's own are as many as they are."""
+    if expected is None:
+        return SHIPPED_COUNT if folder.resolve() == SHIPPED_PRINCIPLES else None
+    return expected or None
 
 
 def _brief(principle: Principle) -> dict[str, Any]:

@@ -32,8 +32,8 @@ def retrieval(
     as_json: AsJson = False,  # noqa: FBT002 - an option
 ) -> None:
     """How well each way of ranking finds what applies to real questions, with 95 % intervals."""
-    places = Places.from_environment()
     with refusals():
+        places = Places.from_environment()
         judged = read_judged(data)
         found = load_principles(principles or places.principles)
         asked = load_queries(queries or places.queries)

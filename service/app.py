@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -95,8 +96,8 @@ class Gateway:
         """Swap in the principles and the index as they are on disk now; if they can't be used, the old ones stay."""
         try:
             digest = await asyncio.to_thread(self.store.reload)
-        except StoreFailure:
-            event("principles.not_reloaded")
+        except StoreFailure as error:
+            event("principles.not_reloaded", level=logging.WARNING, reason=error.reason, where=error.where)
         else:
             event("principles.reloaded", version=digest)
 

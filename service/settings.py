@@ -1,6 +1,7 @@
 """Settings: `CLINALIGN_*` variables and one TOML file, read once at the start; a bad one stops it."""
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,7 +14,15 @@ from service.domain.errors import SettingsError
 ROOT = Path(__file__).resolve().parent.parent
 JudgeName = Literal["self", "upstream", "small"]
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
+_PREFIX = "CLINALIGN_"
+# Variables of the same prefix that are no settings: the TOML file's, and those of commands, trainings and tests.
+OTHER_VARIABLES = frozenset(
+    _PREFIX + name
+    for name in (
+        "CONFIG", "KEY", "QUERIES_DIR", "MODEL_KEY", "GRADER_KEY", "REWARD_URL", "REWARD_MODEL", "REWARD_KEY",
+        "REWARD_ENDS", "REWARD_CONCURRENCY", "REWARD_ALLOWED_WORDS", "TRAINING_PYTHON", "TEST_PICTURES",
+    )
+)  # fmt: skip
 
 # Statuses that OpenAI's clients do not send again.
 PolicyStatus = Literal[200, 400, 403, 422]
@@ -40,7 +49,7 @@ class Settings(BaseSettings):
     """Every setting, with its default and its limits. Paths are relative to the repository's root."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CLINALIGN_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
@@ -188,9 +197,11 @@ def read_settings(**given: object) -> Settings:
     """The settings, with those given on the command line on top (None is not given).
 
     Raises:
-        SettingsError: a setting is unknown, out of range, or the TOML file cannot be read.
+        SettingsError: a `CLINALIGN_*` variable or a key of the TOML file is no setting, a value is out of range, or
+            the file cannot be read.
 
     """
+    refuse_strangers()
     config = os.environ.get("CLINALIGN_CONFIG")
     if config and not Path(config).is_file():
         raise SettingsError(f"CLINALIGN_CONFIG: no file at {config}")
@@ -199,6 +210,25 @@ def read_settings(**given: object) -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors()]
         raise SettingsError("; ".join(lines)) from error
+
+
+def refuse_strangers() -> None:
+    """Look through the environment for names of ours that nothing reads: a slip would leave the default in silence.
+
+    Raises:
+        SettingsError: there are such; the message names the nearest that there is.
+
+    """
+    known = OTHER_VARIABLES | {_PREFIX + name.upper() for name in Settings.model_fields}
+    ours = sorted(name for name in os.environ if name.upper().startswith(_PREFIX))
+    # What stands after two underscores is a part of a setting, which pydantic looks at.
+    if strangers := [name for name in ours if name.upper().partition("__")[0] not in known]:
+        raise SettingsError("; ".join(_unknown(name, sorted(known)) for name in strangers))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = get_close_matches(name.upper().removeprefix(_PREFIX), [each.removeprefix(_PREFIX) for each in known], n=1)
+    return f"{name}: no such setting" + (f": is it {_PREFIX}{near[0]}?" if near else ": see `clinalign settings`")
 
 
 def describe_settings() -> list[dict[str, str]]:

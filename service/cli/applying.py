@@ -63,10 +63,10 @@ def applies(
     as_json: AsJson = False,
 ) -> None:
     """Which principles are taken to apply to real questions, rightly or not, with 95 % intervals."""
-    places = Places.from_environment()
     with refusals():
+        places = Places.from_environment()
         judged = read_judged(data)
-        store = PrinciplesStore.open(places.principles, places.encoder, places.index)
+        store = PrinciplesStore.open(places.principles, places.encoder, places.index, precision=places.precision)
         found = asyncio.run(measure(store, judged, nearness=retrieve.Nearness()))
     if as_json:
         told = {"halves": [one.as_dict() for one in found], "labelled_by": LABELLED_BY}

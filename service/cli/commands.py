@@ -22,14 +22,15 @@ from service.cli.screening import screen
 from service.cli.showing import show, show_settings
 from service.domain.errors import GatewayError, SettingsError
 from service.gateway.parameters import page
-from service.settings import describe_settings, read_settings
+from service.settings import describe_settings, read_settings, refuse_strangers
 
 commands = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="ClinAlign Gateway."
 )
 evaluate = typer.Typer(no_args_is_help=True, help="Measure the parts of the guard on data of your own.")
 audit = typer.Typer(no_args_is_help=True, help="Read and check the ledger.")
-commands.add_typer(principles, name="principles")
+# They read variables of their own, and a misspelt folder would have them write over another.
+commands.add_typer(principles, name="principles", callback=refuse_strangers, help=principles.info.help)
 commands.add_typer(screen, name="screen")
 commands.add_typer(evaluate, name="evaluate")
 evaluate.command()(evaluate_cli.retrieval)

@@ -17,13 +17,19 @@ from service.pipeline.screen.page import write_page
 from service.settings import read_settings
 
 _EMERGENT = "healthbench_emergency_labelled.jsonl"
+_CONVERSATIONS = "healthbench_rubrics.jsonl.gz"
 _ROUTINE = ("kqa_questions.jsonl", "medquad_qa.jsonl.gz")
 
 
 def redflags(
-    data: Annotated[Path | None, typer.Option(help=f"Folder that holds {_EMERGENT}, {', '.join(_ROUTINE)}.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help=f"Folder that holds {', '.join((_EMERGENT, *_ROUTINE, _CONVERSATIONS))}.")
+    ] = None,
     emergent: Annotated[Path | None, typer.Option(help="JSONL of labelled emergencies, gzipped or not.")] = None,
     routine: Annotated[list[Path] | None, typer.Option(help="JSONL of routine questions; may be repeated.")] = None,
+    conversations: Annotated[
+        Path | None, typer.Option(help="JSONL of whole conversations, to time the rules on.")
+    ] = None,
     page: Annotated[Path | None, typer.Option(help="Write the page's section here, its plot beside it.")] = None,
     *,
     without_head: Annotated[bool, typer.Option("--without-head", help="The rules alone; needs no encoder.")] = False,
@@ -34,21 +40,36 @@ def redflags(
     others = routine or ([data / name for name in _ROUTINE] if data else [])
     if labelled is None or not others:
         raise SettingsError("give --data, or --emergent and --routine")
-    report = evaluate(labelled, others, screen=Screen() if without_head else _with_head())
+    whole = conversations or (data / _CONVERSATIONS if data else None)
+    screen = Screen() if without_head else _with_head()
+    report = evaluate(labelled, others, screen=screen, conversations=whole)
     if page is not None:
-        write_page(report, page, command=_command(data, emergent, routine or [], page, without_head=without_head))
+        write_page(
+            report,
+            page,
+            command=_command(data, emergent, routine or [], conversations, page, without_head=without_head),
+        )
     if as_json:
         typer.echo(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode())
     else:
         show_rates((*report.rates, *(rate for rate in report.own if rate.label.startswith("all "))))
 
 
-def _command(data: Path | None, emergent: Path | None, routine: list[Path], page: Path, *, without_head: bool) -> str:
+def _command(
+    data: Path | None,
+    emergent: Path | None,
+    routine: list[Path],
+    conversations: Path | None,
+    page: Path,
+    *,
+    without_head: bool,
+) -> str:
     return typed(
         "clinalign evaluate redflags",
         ("--data", of_data(data)),
         ("--emergent", of_data(emergent)),
         *(("--routine", of_data(path)) for path in routine),
+        ("--conversations", of_data(conversations)),
         ("--page", of_page(page)),
         ("--without-head", "" if without_head else None),
     )

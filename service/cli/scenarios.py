@@ -36,8 +36,8 @@ def scenario(
     as_json: AsJson = False,  # noqa: FBT002 - an option
 ) -> None:
     """How well urgency, uncertainty, expertise and task type are read, and what is outside health, with intervals."""
-    places = Places.from_environment()
     with refusals():
+        places = Places.from_environment()
         found = load_principles(principles or places.principles)
         asked = load_queries(queries or places.queries)
         reader = Encoder.load(encoder or places.encoder)

@@ -34,6 +34,7 @@ from service.gateway.middleware.drain import Drain
 from service.gateway.middleware.edge import Edge
 from service.gateway.middleware.head_limit import HeadLimit
 from service.gateway.middleware.idempotency import Idempotency
+from service.gateway.middleware.linger import Linger
 from service.gateway.middleware.tenancy import Tenancy
 
 _ABOUT = (
@@ -100,4 +101,5 @@ def create_web(desk: Desk, *, lifespan: Lifespan[FastAPI] | None = None) -> Fast
         web.add_middleware(CORSMiddleware, allow_origins=desk.limits.cors_origins, **_CORS)
     web.add_middleware(Drain, doors=web.state.doors)
     web.add_middleware(Edge, metrics=desk.metrics)
+    web.add_middleware(Linger)  # beyond all that counts and times: a request is over once it is answered
     return web

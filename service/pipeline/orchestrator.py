@@ -25,6 +25,7 @@ from service.pipeline.work import Limits, Work
 from service.prompts.base import harmless
 from service.prompts.control import neutralise_tool
 from service.prompts.digest import prompts_digest
+from service.prompts.scaffold import shows_scaffold
 
 # Whoever builds or follows an orchestrator finds these here too.
 __all__ = ["UNREACHED", "Limits", "Orchestrator", "Unwatched", "Watcher"]
@@ -180,6 +181,8 @@ class Orchestrator:
         work.spend("chore", usage)
         if breaks(work.assessment.enquiry.shape, done):
             return Reason.SCHEMA_UNMET
+        if shows_scaffold(done.body, structured=work.assessment.enquiry.shape.structured):
+            return Reason.INSTRUCTIONS_DISCLOSED
         work.chore = done if done.body else None
         return None if done.body else Reason.EMPTY_DRAFT
 

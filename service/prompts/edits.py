@@ -12,9 +12,11 @@ from service.prompts.control import neutralise
 from service.prompts.sentences import opening, split
 from service.prompts.wishes import wishes
 
+# The lines that head what is asked for.
+HEADINGS = ("Mend your answer above with few edits.", "Its sentences start:")
 _INSTRUCTION = (
-    "Mend your answer above with few edits.\n{wishes}\n"
-    "Its sentences start:\n{sentences}\n"
+    f"{HEADINGS[0]}\n{{wishes}}\n"
+    f"{HEADINGS[1]}\n{{sentences}}\n"
     "Reply with JSON edits: insert (after that sentence, 0 for the start), replace or delete."
 )
 OWN_WORDS = tuple(_INSTRUCTION.replace("{sentences}", "{wishes}").split("{wishes}"))

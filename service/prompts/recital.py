@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from service.prompts import base as shared
-from service.prompts import edits, repair, rewrite, verdict
+from service.prompts import edits, repair, rewrite, verdict, verdicts
 
 # A run of this many letters and digits, about six words, is no accident.
 _RUN = 32
@@ -49,7 +49,8 @@ def recites(text: str, *, instructions: str = "") -> bool:
 @cache
 def own_words() -> tuple[str, ...]:
     """Everything that we say to a model, but for the principles, which are public."""
-    return (*shared.OWN_WORDS, *verdict.OWN_WORDS, *edits.OWN_WORDS, *rewrite.OWN_WORDS, *repair.OWN_WORDS)
+    asking = (shared, verdict, verdicts, edits, rewrite, repair)
+    return tuple(words for each in asking for words in each.OWN_WORDS)
 
 
 @cache

@@ -12,6 +12,7 @@ _INSTRUCTION = (
     "Check your answer above as it is written. For each numbered line, does it do this?\n{criteria}\n"
     'Reply with one JSON object: {{"present": [...]}}, one true or false for each line, in their order.'
 )
+OWN_WORDS = tuple(_INSTRUCTION.split("{criteria}"))
 
 
 def instruction(criteria: Sequence[str]) -> Message:

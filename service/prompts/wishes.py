@@ -11,3 +11,4 @@ def wishes(targets: Sequence[Criterion]) -> str:
 
 
 _SIGN = {Polarity.MUST: "Add what is missing:", Polarity.MUST_NOT: "Take out what is forbidden:"}
+SIGNS = tuple(_SIGN.values())

@@ -51,7 +51,7 @@ SECRETS = {
 # Settings that come from the environment, the image or another value of the chart.
 MANAGED = {
     "host", "port", "api_keys", "upstream", "upstream_key", "model", "redis_url", "audit_path", "audit_key", "drain_s",
-    "gguf", "principles_dir", "encoder_dir", "index_dir", "screen_dir", "judge_upstream_key",
+    "gguf", "principles_dir", "encoder_dir", "index_dir", "screen_dir", "encoder_precision", "judge_upstream_key",
     "checkpoints_dir", "embedded_context_tokens",  # of the embedded model, which no pod serves: each has an upstream
 }  # fmt: skip
 OWN = {volume["name"] for volume in OWN_FILES["gateway"]["extraVolumes"]}

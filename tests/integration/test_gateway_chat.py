@@ -11,6 +11,8 @@ from service.domain.enquiry import FailurePolicy, Tenant
 from service.domain.errors import EngineUnavailable, LedgerError
 from service.gateway.desk import Limits, Tenants
 from service.pipeline.ports import Abilities
+from service.prompts import edits
+from service.prompts.edits import Edit, Op
 from service.state.memory import MemoryCache
 from tests.fakes import FakeEngine, Script, hang
 from tests.gateway_fakes import (
@@ -32,6 +34,8 @@ KEYS = {
     "id", "created", "model", "answer", "outcome", "outcome_reason", "red_flags", "scenario", "principles", "verdicts",
     "revisions", "score", "usage", "timings_ms", "provenance",
 }  # fmt: skip
+
+EDITS = edits.write([Edit(Op.INSERT, 1, "See a doctor today.")])
 
 
 def opened_to(policy: FailurePolicy = FailurePolicy.SAFE_MESSAGE, **more: Any) -> Tenants:
@@ -77,6 +81,12 @@ POLICIES = {
     "unmet, flagged": (plays(BAD, revision=BAD), FailurePolicy.RELEASE_FLAGGED, "released_flagged", "criteria_unmet"),
     "engine down": (broken, FailurePolicy.SAFE_MESSAGE, "safe_message", "engine_failed"),
     "empty draft": (plays(" "), FailurePolicy.RELEASE_FLAGGED, "safe_message", "empty_draft"),
+    "our own edits": (
+        plays(f"{GOOD} {EDITS}"),
+        FailurePolicy.RELEASE_FLAGGED,
+        "safe_message",
+        "instructions_disclosed",
+    ),
     "too late": (hang, FailurePolicy.FAIL_CLOSED, "withheld", "deadline"),
 }
 
@@ -92,6 +102,7 @@ async def test_a_policy_outcome_is_a_200(
     reply = events(response.content)[-1][1] if stream else response.json()
     assert (response.status_code, reply["outcome"], reply["outcome_reason"]) == (200, outcome, reason)
     assert reply["answer"].startswith(DUTY)  # the red-flag duty stands under every policy
+    assert EDITS not in response.text.replace("\\", "")
 
 
 async def test_nothing_retrieved_is_a_policy_outcome_with_the_duty() -> None:

@@ -8,6 +8,8 @@ from service.domain.completion import Ask, Completion, Usage
 from service.domain.conversation import ToolCall
 from service.domain.enquiry import Tenant
 from service.gateway.desk import Tenants
+from service.prompts import edits
+from service.prompts.edits import Edit, Op
 from service.settings import read_settings
 from service.state.memory import MemoryCache
 from tests.answering_routes import CHEST_WORDS, WAYS, Way, proof
@@ -139,6 +141,13 @@ async def test_a_thought_is_no_part_of_a_chore_and_control_tokens_reach_no_promp
         assert (await client.post("/chat", json=asked)).json()["answer"] == "Cough"
     async with client_of(desk(script=lambda _: Completion("<think>", "length"))) as client:
         assert (await client.post("/chat", json=asked)).json()["outcome_reason"] == "empty_draft"
+
+
+async def test_a_chore_that_falls_into_the_form_of_our_edits_is_no_chore() -> None:
+    scrap = edits.write([Edit(Op.INSERT, 1, "See a doctor today.")])
+    async with client_of(desk(script=lambda _: Completion(f"Cough {scrap}", "stop"))) as client:
+        reply = (await client.post("/chat", json=chore(WAYS["chat"]))).json()
+    assert (reply["outcome"], reply["outcome_reason"]) == ("safe_message", "instructions_disclosed")
 
 
 @pytest.mark.parametrize(("headers", "body", "param"), [

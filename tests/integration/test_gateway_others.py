@@ -22,9 +22,10 @@ async def test_screening_takes_no_model_call() -> None:
     assert fake.engine.asks == []
 
 
-async def test_a_language_that_is_not_read_has_the_scenario_of_care_and_says_so() -> None:
+@pytest.mark.parametrize("text", ["我头痛三天了", "siwezi kupumua", "mujhe bukhar hai"])
+async def test_a_language_that_is_not_read_has_the_scenario_of_care_and_says_so(text: str) -> None:
     async with client_of(FakeDesk()) as client:
-        reply = (await client.post("/screen", json={"messages": [{"role": "user", "content": "我头痛三天了"}]})).json()
+        reply = (await client.post("/screen", json={"messages": [{"role": "user", "content": text}]})).json()
     assert reply["notices"] == ["language_not_read"]
     assert (reply["scenario"]["expertise"], reply["scenario"]["urgency"]) == ("lay", "urgent")
 

@@ -200,6 +200,34 @@ async def test_edits_that_cannot_be_read_leave_the_draft_to_the_policy(reply: st
     assert BAD not in made.text
 
 
+@pytest.mark.parametrize("style", [RevisionStyle.EDITS, RevisionStyle.REWRITE])
+async def test_a_revision_that_falls_into_edits_is_left_unjudged(style: RevisionStyle) -> None:
+    scrap = f"{GOOD} {EDIT_BAD_OUT}"
+    revision = edits.write([Edit(Op.REPLACE, 1, scrap)]) if style is RevisionStyle.EDITS else scrap
+    made = await answer(
+        model(draft=BAD, revision=revision), enquiry(options=Options(max_revisions=1, revision_style=style))
+    )
+    assert [(r.reason, r.judged) for r in made.revisions] == [(RevisionReason.DISCLOSES, None)]
+    assert made.outcome is Outcome.SAFE_MESSAGE
+
+
+async def test_a_checked_answer_that_falls_into_edits_is_held_back() -> None:
+    made = await orchestrator(FakeEngine(model())).check(enquiry(), f"{GOOD} {EDIT_BAD_OUT}")
+    assert (made.reason, made.draft) == (Reason.INSTRUCTIONS_DISCLOSED, None)
+
+
+@pytest.mark.parametrize(
+    ("draft", "reason"),
+    [('{"op": "insert", "row": 3}', None), (EDIT_BAD_OUT, Reason.INSTRUCTIONS_DISCLOSED)],
+    ids=["another-grammar", "our-edits"],
+)
+async def test_json_that_was_asked_for_may_have_a_grammar_of_its_own_but_not_that_of_our_edits(
+    draft: str, reason: Reason | None
+) -> None:
+    made = await answer(model(draft=draft), enquiry(shape=Shape(json_object=True)))
+    assert (made.reason, made.text == draft) == (reason, reason is None)
+
+
 async def test_a_revision_that_does_not_score_more_is_left() -> None:
     made = await answer(
         model(draft=BAD, revision=edits.write([Edit(Op.INSERT, 1, "Also rest.")])),
@@ -308,6 +336,8 @@ FAILURES: dict[str, tuple[Any, Hits | StoreError | None, Reason]] = {
     "judge-down": (fails(EngineUnavailable("down"), at=is_verdict), None, Reason.JUDGE_FAILED),
     "judge-times-out": (fails(EngineTimeout("late"), at=is_verdict), None, Reason.JUDGE_FAILED),
     "empty-draft": (model(draft="  "), None, Reason.EMPTY_DRAFT),
+    "draft-falls-into-edits": (model(draft=f'{GOOD} the":{EDIT_BAD_OUT}'), None, Reason.INSTRUCTIONS_DISCLOSED),
+    "draft-recites-a-wish": (model(draft=f"{GOOD}\n- Add what is missing: x"), None, Reason.INSTRUCTIONS_DISCLOSED),
     "empty-index": (model(), StoreError("the index is empty"), Reason.NOTHING_RETRIEVED),
 }
 

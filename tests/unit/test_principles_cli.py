@@ -9,8 +9,12 @@ from typer.testing import CliRunner, Result
 
 from principles_store.cli import commands
 from principles_store.encoder import Encoder, Precision
-from principles_store.paths import Places
+from principles_store.loading import load_principles
+from principles_store.paths import SHIPPED_PRINCIPLES, Places
 from principles_store.writing import write_principles
+from service.app import _store
+from service.domain.errors import SettingsError
+from service.settings import read_settings
 from tests.principles_fakes import PRINCIPLES, QUERIES, WordEncoder, principle, write_store
 
 
@@ -77,6 +81,56 @@ def test_build_mends_it(places: Path) -> None:
     assert run("search", "dose").exit_code == 0
 
 
+def test_what_is_built_by_the_environments_precision_is_what_the_gateway_opens(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLINALIGN_ENCODER_PRECISION", "int8")
+    assert told("build")["precision"] == "int8"
+    assert _store(read_settings()).encoder.precision is Precision.INT8
+    assert run("search", "dose").exit_code == 0
+    assert told("build", "--precision", "fp32")["precision"] == "fp32"
+
+
+def test_what_is_built_by_the_toml_file_is_what_the_gateway_opens(
+    places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("principles", "index", "encoder"):
+        monkeypatch.delenv(f"CLINALIGN_{name.upper()}_DIR")
+    (tmp_path / "c.toml").write_text(
+        f'encoder_precision = "int8"\nprinciples_dir = "{places}/principles"\nindex_dir = "{places}/other"\n'
+    )
+    monkeypatch.setenv("CLINALIGN_CONFIG", str(tmp_path / "c.toml"))
+    told("build")
+    assert (places / "other" / "manifest.json").is_file()
+    assert _store(read_settings()).encoder.precision is Precision.INT8
+
+
+@pytest.mark.parametrize("built", Precision)
+def test_an_index_of_another_precision_is_refused_with_the_command_that_mends_it(
+    built: Precision, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told("build", "--precision", built)
+    other = next(each for each in Precision if each is not built)
+    monkeypatch.setenv("CLINALIGN_ENCODER_PRECISION", other)
+    with pytest.raises(SettingsError, match=f"`clinalign principles build --precision {other}`"):
+        _store(read_settings())
+
+
+@pytest.mark.parametrize("command", ["list", "validate", "build", "evaluate"])
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("encoder_precision =", "cannot be read as TOML"), ('encoder_precision = "int4"', "'int4' is none of fp32, int8")],
+    ids=["no-toml", "no-precision"],
+)
+def test_a_toml_file_that_cannot_be_used_is_refused_in_a_line(
+    command: str, written: str, said: str, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (places / "c.toml").write_text(written)
+    monkeypatch.setenv("CLINALIGN_CONFIG", str(places / "c.toml"))
+    result = run(command)
+    assert (result.exit_code, said in result.stderr) == (1, True)
+
+
 def test_validate_passes_a_sound_store(places: Path) -> None:
     assert told("validate", "--expected", "0") == {
         **told("validate", "--expected", str(len(PRINCIPLES))),
@@ -84,8 +138,19 @@ def test_validate_passes_a_sound_store(places: Path) -> None:
     }
 
 
+def test_validate_takes_any_number_of_principles_that_are_not_the_shipped(
+    places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told("validate")["passed"]
+    short = load_principles(SHIPPED_PRINCIPLES)[1:]
+    monkeypatch.setattr("principles_store.cli.load_principles", lambda _: short)
+    result = run("validate", "--principles", str(SHIPPED_PRINCIPLES), "--without-encoder")
+    assert result.exit_code == 1
+    assert "expected 119" in result.stdout
+
+
 def test_validate_exits_1_and_tells_the_faults(places: Path) -> None:
-    result = run("validate", "--json")
+    result = run("validate", "--expected", "119", "--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["faults"][0]["message"] == "holds 5 principles, expected 119"
 

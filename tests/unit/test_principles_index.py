@@ -79,9 +79,16 @@ def test_a_principle_that_was_reworded_is_refused(folder: Path) -> None:
         open_built(folder, principles=[reworded, *ORDERED[1:]], encoder=WordEncoder())
 
 
-@pytest.mark.parametrize("encoder", [WordEncoder("other"), WordEncoder(precision=Precision.INT8)], ids=["name", "int8"])
-def test_another_encoder_is_refused(folder: Path, encoder: WordEncoder) -> None:
-    with pytest.raises(IndexUnusable, match=r"other encoder .*clinalign principles build"):
+@pytest.mark.parametrize(
+    ("encoder", "said"),
+    [
+        (WordEncoder("other"), r"other encoder .*clinalign principles build"),
+        (WordEncoder(precision=Precision.INT8), r"fp32 model, and int8 .*clinalign principles build --precision int8"),
+    ],
+    ids=["name", "int8"],
+)
+def test_another_encoder_is_refused(folder: Path, encoder: WordEncoder, said: str) -> None:
+    with pytest.raises(IndexUnusable, match=said):
         open_built(folder, principles=ORDERED, encoder=encoder)
 
 

@@ -36,7 +36,7 @@ def printed(tmp_path: Path) -> dict[str, str]:
     attacks = ("--data", of_data(tmp_path / "promptinjection_garak.jsonl.gz"))
     judges = [JudgeKind.SMALL, JudgeKind.SELF]
     return {
-        "redflags": redflags._command(tmp_path, None, [], page["redflags"], without_head=False),
+        "redflags": redflags._command(tmp_path, None, [], None, page["redflags"], without_head=False),
         "scenario": scenarios._command(tmp_path, page["scenario"]),
         "retrieval": evaluate_cli._command(tmp_path, page["retrieval"], compare_int8=True),
         "judge": judging._command(tmp_path / LABELS, judges, [tmp_path / META], page["judge"], most=None),

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,9 +14,11 @@ from service.domain.conversation import Conversation, Message, Role
 from service.domain.errors import SettingsError
 from service.pipeline.screen import Screen
 from service.pipeline.screen.counting import Tally, tally, wilson
-from service.pipeline.screen.evaluation import Report, evaluate
+from service.pipeline.screen.evaluation import CONVERSATIONS, QUESTIONS, Report, evaluate
 from service.pipeline.screen.held_out import held_out
+from service.pipeline.screen.page import section
 from service.pipeline.screen.rows import Fold, Row, each_row
+from service.pipeline.screen.timing import AIM, timed
 from service.pipeline.screen.tuning import curve, read_tuning
 from tests.screen_fakes import EXAMPLES, head_of
 
@@ -67,8 +70,47 @@ def test_rules_head_and_both_are_counted_apart(files: tuple[Path, Path], monkeyp
     assert both == (2, 3)  # the rules' one, and the lantern that only the head knows
     assert 1 <= head[0] <= 2
     assert {rate.fold for rate in report.own} == {"group", "row"}
-    assert set(report.milliseconds) == {"rules", "head_encoded"}
+    assert {times.work for times in report.milliseconds} == {"rules", "head_encoded"}
     assert json.loads(json.dumps(report.as_dict()))["rates"][0]["share"] >= 0.0
+
+
+def test_the_rules_are_timed_on_questions_and_on_whole_conversations(files: tuple[Path, Path], tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": f"my cough number {n}"} for n in range(300)]
+    lines = [json.dumps({"prompt": [{"role": "user", "content": str(n)}, *turns]}) for n in range(6)]
+    whole = tmp_path / "whole.jsonl"
+    whole.write_text("\n".join(lines))
+    report = evaluate(files[0], [files[1]], screen=Screen(), conversations=whole)
+
+    questions, long = report.milliseconds
+    assert (questions.over, long.over) == (QUESTIONS, CONVERSATIONS)
+    assert questions.rows == len(read_tuning(files[0])) + len(read_tuning(files[1]))
+    assert 0 < long.rows < 6
+    assert 0 < questions.median <= questions.p90 <= questions.p99
+    assert (long.median > questions.p99, long.beyond) == (True, 1.0)
+    assert "Long conversations miss 1 ms: 100.0% of the whole ones take more." in section(report, command="x")
+
+
+def test_percentiles_are_of_the_slowest() -> None:
+    sample = [row(str(n)).conversation for n in range(10)]
+    slept = timed("rules", QUESTIONS, sample, lambda c: time.sleep(0.003 if c.question == "9" else 0))
+
+    assert slept.median < AIM < slept.p90
+    assert slept.beyond == pytest.approx(0.1)
+
+
+def test_a_large_sample_is_taken_evenly() -> None:
+    read: list[Conversation] = []
+    sample = [row(str(n)).conversation for n in range(2_500)]
+
+    assert timed("rules", QUESTIONS, sample, read.append).rows == len(read) / 3 == 834
+    assert (read[0].question, read[-1].question) == ("0", "2499")
+
+
+def test_no_conversation_is_timed_where_none_is_given(files: tuple[Path, Path]) -> None:
+    report = evaluate(files[0], [files[1]], screen=Screen())
+
+    assert {times.over for times in report.milliseconds} == {QUESTIONS}
+    assert "miss 1 ms" not in section(report, command="x")
 
 
 def test_a_row_keeps_its_fold_whatever_comes_after() -> None:

@@ -80,3 +80,32 @@ def test_the_learned_head_is_not_shown_an_animals_sentence() -> None:
     text = "My dog is tired. The lantern glows strangely again."
     [flag] = Screen(head=head).examine(asked(text), audience=None).flags
     assert text[flag.evidence.start : flag.evidence.end].startswith("The lantern")
+
+
+FICTION = {
+    "novel": "In my novel the lantern glows strangely; what should the medic say next?",
+    "and after": "I'm writing a thriller. The lantern glows strangely. Lantern glows lantern.",
+    "character": "A character in my book says that my lantern glows strangely",
+}
+NO_FICTION = {
+    "writer after": "I'm writing a thriller. And now my lantern glows strangely again.",
+    "before": "My lantern glows strangely again. Later I go on with my novel.",
+    "study": "I am studying for an exam. The lantern glows strangely again.",
+}
+
+
+@pytest.mark.parametrize("text", FICTION.values(), ids=FICTION)
+def test_the_learned_head_is_not_shown_what_is_made_up(text: str) -> None:
+    assert Screen(head=head_of()).examine(asked(text), audience=None).flags == ()
+
+
+@pytest.mark.parametrize("text", NO_FICTION.values(), ids=NO_FICTION)
+def test_the_learned_head_is_shown_what_a_writer_tells_of_their_own(text: str) -> None:
+    [flag] = Screen(head=head_of()).examine(asked(text), audience=None).flags
+    assert "antern" in text[flag.evidence.start : flag.evidence.end]
+
+
+def test_fiction_in_one_turn_hides_nothing_of_another() -> None:
+    turns = (Message(Role.USER, "My novel is done."), Message(Role.USER, "The lantern glows strangely again."))
+    [flag] = Screen(head=head_of()).examine(Conversation(turns), audience=None).flags
+    assert flag.evidence.message == 1

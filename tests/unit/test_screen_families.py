@@ -1,5 +1,6 @@
 """Every family raises its flag on our own cases, and stays quiet on what only looks like it."""
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from _pytest.mark import ParameterSet
 
 from service.domain.conversation import Conversation, Message, Role
 from service.pipeline.screen import Screen
+from service.pipeline.screen.commonest import COMMON
+from service.pipeline.screen.sources import read_sources
 
 CASES: dict[str, dict[str, list[str]]] = yaml.safe_load(
     (Path(__file__).parent / "screen_cases.yaml").read_text(encoding="utf-8")
@@ -54,3 +57,40 @@ def test_an_indirect_way_of_saying_it_raises_some_flag(text: str) -> None:
 
 def test_a_circled_digit_is_a_word_and_breaks_nothing() -> None:
     assert "breathing" in families("❶ I can't breathe ❷3")
+
+
+MISSPELT = {
+    "i want to comit suiside": "self_harm",
+    "im feeling sucidal": "self_harm",
+    "i am going to kil myself": "self_harm",
+    "diffculty brething": "breathing",
+    "my son cant breth": "breathing",
+    "annaphalaxis after bee sting": "anaphylaxis",
+    "is this anafilaxis": "anaphylaxis",
+    "sevre alergic reaction": "anaphylaxis",
+    "my dad had a seezure": "seizure",
+    "i took an overdoze": "overdose",
+    "found my nan unconcious": "collapse",
+    "blleeding heavily": "bleeding",
+    "crushing chset pain": "cardiac",
+    "think he is having a stroak": "stroke",
+}
+MISSPELT_QUIET = ("comit mistakes at work a lot", "kil time", "febrile seezure leaflet", "What is anaphilaxis?")
+
+
+@pytest.mark.parametrize(("text", "family"), MISSPELT.items(), ids=MISSPELT)
+def test_a_danger_is_seen_though_it_is_misspelt(text: str, family: str) -> None:
+    assert family in families(text)
+
+
+@pytest.mark.parametrize("text", MISSPELT_QUIET)
+def test_a_misspelling_alone_raises_nothing(text: str) -> None:
+    assert families(text) == set()
+
+
+def test_no_misspelling_is_a_right_word_too() -> None:
+    misspelt = read_sources([files("service.pipeline.screen")]).misspelt
+    known = frozenset[str]().union(*(words.split() for words in COMMON.values()))
+
+    assert len(misspelt) > 100
+    assert set(misspelt) & (set(misspelt.values()) | known) == set()

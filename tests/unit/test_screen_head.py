@@ -221,3 +221,12 @@ def test_passages_are_sentences_and_runs_of_the_words_of_long_ones() -> None:
 
 def test_a_text_of_too_many_passages_has_none_to_show() -> None:
     assert passages_of("this is a sentence. " * (LIMIT + 1)) is None
+
+
+def test_clinicians_paperwork_is_learned_from_on_both_sides() -> None:
+    examples = [example for example in read_examples() if example.group.startswith("clinicians/")]
+    routine = {example.group for example in examples if not example.danger}
+
+    assert len(routine) >= 5
+    assert sum(example.danger for example in examples) >= 10
+    assert sum(not example.danger for example in examples) >= 60

@@ -5,6 +5,10 @@ import pytest
 
 from service.domain.conversation import Conversation, Message, Role
 from service.pipeline.screen import Screen, language_of, language_spoken
+from service.pipeline.screen.examples import read_examples
+from service.pipeline.screen.language import may_be_english, ruled_out
+from service.pipeline.screen.text import words_in
+from tests.unit.test_screen_families import CASES, PARAPHRASES
 
 FLAGS = [
     ("es", "cardiac", "Tengo un dolor muy fuerte en el pecho y me baja al brazo izquierdo"),
@@ -13,6 +17,7 @@ FLAGS = [
     ("es", "breathing", "mi hijo no puede respirar bien y tiene los labios azules"),
     ("es", "anaphylaxis", "Comí camarones y se me hincha la lengua"),
     ("es", "self_harm", "ya no quiero vivir, quiero morirme"),
+    ("es", "self_harm", "me quiero matar"),
     ("es", "bleeding", "mi esposo está vomitando sangre"),
     ("es", "overdose", "mi hermana se tomó un frasco de pastillas"),
     ("es", "poisoning", "mi niño tomó cloro"),
@@ -120,6 +125,73 @@ def test_other_languages_are_told_too(text: str, language: str) -> None:
     assert language_of(text) == language
 
 
+ENGLISH = (
+    "everyone would be better off without me",
+    "no one would miss me",
+    "no pulse, no breathing",
+    "Pt 67F c/o CP x2h, diaphoretic, trop pending",
+    "my stepdad beats me",
+    "my son is wheezing",
+    "chest pain",
+    "can't breathe",
+    "help",
+    "is Zyrtec an antihistamine",
+)
+FEW_WORDS = {
+    "me muero": "es",
+    "no respira": "es",
+    "me he tomado 30 pastillas": "es",
+    "doctor, no respira": "es",
+    "je saigne": "fr",
+    "mon fils ne respire plus": "fr",
+    "ich will sterben": "de",
+    "mein Arm tut weh": "de",
+    "tomei 30 comprimidos": "pt",
+    "O que causa o resfriado comum": "pt",
+    "mi fa male la testa": "it",
+    "ik krijg geen lucht": "nl",
+    "chce umrzec": "pl",
+    "siwezi kupumua": "sw",
+    "main marna chahta hoon": "other",
+    "mujhe saans nahi aa rahi": "other",
+    "mere seene me bahut dard ho raha hai": "other",
+    "Brrt ghjk": "other",
+    "no photophobia": "other",
+    "400 mg": "en",
+}
+
+
+@pytest.mark.parametrize("text", ENGLISH)
+def test_english_of_a_few_words_is_english_though_other_languages_have_some_of_them(text: str) -> None:
+    assert language_of(text) == "en"
+    assert may_be_english(text)
+
+
+@pytest.mark.parametrize(("text", "language"), FEW_WORDS.items(), ids=FEW_WORDS)
+def test_a_few_words_are_not_english_without_an_english_word(text: str, language: str) -> None:
+    assert language_of(text) == language
+    assert language not in ruled_out(words_in(text).texts)
+
+
+def test_our_own_english_texts_are_told_as_english_or_left_open_and_read_by_the_head() -> None:
+    cases = [text for kinds in CASES.values() for texts in kinds.values() for text in texts]
+    examples = read_examples()
+    texts = [*cases, *PARAPHRASES, *(example.text for example in examples)]
+    told = {text: language_of(text) for text in texts}
+
+    assert [text for text in texts if told[text] not in {"en", "other"}] == []
+    assert [text for text in texts if not may_be_english(text)] == []
+    # Bare terms (`jet lag`, `kernig positive, febrile`): they lose the scenario's head, never the screen's.
+    assert sum(told[text] == "other" for text in texts) <= 85
+    assert sum(told[example.text] == "other" for example in examples if example.danger) <= 20
+
+
+@pytest.mark.parametrize("text", ["everyone would be better off without me", "no pulse, no breathing"])
+def test_english_in_danger_is_advised_in_english(text: str) -> None:
+    (flag, *_) = Screen().screen(Conversation((Message(Role.USER, text),)), audience=None)
+    assert language_of(flag.advice) == "en"
+
+
 def test_words_shared_with_english_are_read_by_english_cues_alone() -> None:
     assert families("The note says that she has no convulsions and is not suicidal, what does that mean?") == set()
 
@@ -132,7 +204,7 @@ def test_words_shared_with_english_are_read_by_english_cues_alone() -> None:
         (["Tengo un dolor fuerte en el pecho.", "ok", "No"], "es"),
         (["I have crushing chest pain.", "\u6211\u80f8\u75db"], "zh"),
         (["I have crushing chest pain.", "Me duele mucho el pecho y no puedo respirar"], "es"),
-        (["No"], "es"),
+        (["No"], "en"),
     ],
 )
 def test_a_few_words_are_in_the_language_of_what_was_said_before(said: list[str], language: str) -> None:

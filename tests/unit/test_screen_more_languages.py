@@ -205,6 +205,38 @@ def test_a_danger_that_is_confirmed_is_told_of(question: str, answer: str) -> No
     assert Screen().screen(Conversation(turns), audience=None)
 
 
+ROMANISED = {
+    "seene mein dard hai": "cardiac",
+    "mere papa ko seene me bahut dard ho raha hai": "cardiac",
+    "bahut tez dard chhati me": "cardiac",
+    "mujhe saans nahi aa rahi": "breathing",
+    "main marna chahta hoon": "self_harm",
+    "main ab jeena nahi chahti": "self_harm",
+    "main khudkushi karna chahta hun": "self_harm",
+    "khoon band nahi ho raha": "bleeding",
+    "abbu behosh ho gaye hain": "collapse",
+}
+ROMANISED_QUIET = (
+    "seene mein dard nahi hai",
+    "khudkushi kya hai",
+    "mujhe bukhar aur khansi hai",
+    "mere dada ko 10 saal pehle dil ka daura pada tha",
+)
+
+
+@pytest.mark.parametrize(("text", "family"), ROMANISED.items(), ids=ROMANISED)
+def test_hindi_and_urdu_in_latin_letters_raise_the_core_and_are_advised_in_english(text: str, family: str) -> None:
+    (flag, *_) = Screen().screen(asked(text), audience=None)
+
+    assert family in families(text)
+    assert (language_of(text), language_of(flag.advice)) == ("other", "en")
+
+
+@pytest.mark.parametrize("text", ROMANISED_QUIET)
+def test_hindi_and_urdu_in_latin_letters_stay_quiet_on_denials_history_and_general_questions(text: str) -> None:
+    assert families(text) == set()
+
+
 def test_a_language_without_advice_gets_it_in_english_and_not_in_a_kindred_one() -> None:
     for text in ("میں مرنا چاہتا ہوں", "می‌خواهم خودم را بکشم", "Я більше не хочу жити"):
         (flag, *_) = Screen().screen(asked(text), audience=None)

@@ -44,6 +44,14 @@ def test_a_folder_adds_rules_and_words_to_what_there_is(tmp_path: Path) -> None:
     assert families(Screen(folder=tmp_path), "dicky ticker tonight") == ["cardiac"]
 
 
+def test_a_folder_adds_misspellings_to_what_there_is(tmp_path: Path) -> None:
+    write(tmp_path, "misspellings/en.yaml", "chest: tjest\n")
+
+    assert families(Screen(folder=tmp_path), "crushing tjest pain, crushing chset pain") == ["cardiac"]
+    assert families(Screen(folder=tmp_path), "crushing tjest pain") == ["cardiac"]
+    assert families(Screen(), "crushing tjest pain") == []
+
+
 def test_a_family_without_english_words_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no words for the families plague"):
         Screen(folder=write(tmp_path, "families/plague.yaml", FAMILY))

@@ -91,9 +91,9 @@ def distil(
     as_json: AsJson = False,
 ) -> None:
     """Propose reusable principles from accepted rubrics, with the rubrics behind each."""
-    places = Places.from_environment()
     with _refusals(), Journal(folder / "accepted.jsonl") as accepted, Journal(folder / "examples.jsonl") as known:
-        store = PrinciplesStore.open(places.principles, places.encoder, places.index)
+        places = Places.from_environment()
+        store = PrinciplesStore.open(places.principles, places.encoder, places.index, precision=places.precision)
         demands = _demands(list(accepted.values()), known, store)
         proposals = distilling.distil(demands, _encode(store.encoder), support=support)
         out.write_text(distilling.page(proposals), encoding="utf-8")
@@ -108,10 +108,12 @@ def approve(
     as_json: AsJson = False,
 ) -> None:
     """Take approved proposals into a new edition of the principles."""
-    places = Places.from_environment()
     with _refusals():
+        places = Places.from_environment()
         new = approving.approved(page, author=author)
-        digest = approving.add(new, places.principles, out, encoder=Encoder.load(places.encoder))
+        digest = approving.add(
+            new, places.principles, out, encoder=Encoder.load(places.encoder, precision=places.precision)
+        )
     _say({"folder": str(out), "added": len(new), "digest": digest}, as_json=as_json)
 
 

@@ -31,7 +31,10 @@ class StoredPrinciples:
             StoreError: the principles, the encoder or the index cannot be used.
 
         """
-        return cls(PrinciplesStore.open(places.principles, places.encoder, places.index), limit=limit)
+        return cls(
+            PrinciplesStore.open(places.principles, places.encoder, places.index, precision=places.precision),
+            limit=limit,
+        )
 
     @property
     def facts(self) -> Mapping[str, str]:

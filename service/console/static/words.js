@@ -16,7 +16,7 @@ const REASONS = {
   nothing_retrieved: "No principles could be found to hold it to.",
   empty_draft: "The model wrote nothing.",
   red_flag_contradicted: "It spoke against the advice for a warning sign.",
-  instructions_disclosed: "It recited the instructions that stand above the conversation.",
+  instructions_disclosed: "It recited the instructions that stand above the conversation, or fell into the form of an instruction.",
   does_not_fit: "The request does not fit the model: it is too long, or asks for a form that it cannot give.",
   schema_unmet: "It is not the JSON that was asked for.",
   internal: "Something went wrong inside the gateway.",

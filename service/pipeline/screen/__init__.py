@@ -131,8 +131,8 @@ class Screen:
 
 
 def _spans(survey: Survey) -> list[Span]:
-    """What the head need not read: it cannot tell a dog from a man."""
-    return [_span(survey.words, sentence) for sentence in survey.animals()]
+    """What the head need not read: it cannot tell a dog, or a hero, from a man."""
+    return [_span(survey.words, sentence) for sentence in survey.nobodys()]
 
 
 def _span(words: Words, evidence: tuple[int, int]) -> Span:

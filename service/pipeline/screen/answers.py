@@ -23,9 +23,8 @@ _LISTS: Final = ("yes", "echo", "undone", "general")
 _OPENING: Final = 120  # characters of a turn that may say yes
 _LONGEST: Final = 2_000  # characters from an assistant's end that are looked at
 _BEFORE_GENERAL: Final = 2  # words that may stand before what makes a question general: `so`, `by the way`
-_QUESTION: Final = re.compile(
-    "[^.!?;\u2026\u3002\u061f\uff1f\uff01\u06d4\u0964\n]*(?:[?\u061f\uff1f]+|\u304b(?=[\u3002\n]|$))"
-)
+_STOPS: Final = ".!?;\u2026\u3002\u061f\uff1f\uff01\u06d4\u0964\n"  # a question begins after the last of them
+_ASKED: Final = re.compile("[?\u061f\uff1f]+|\u304b(?=[\u3002\n]|$)")
 _DRAWN_OUT: Final = re.compile(r"(\w)\1{2,}")  # `yesss`
 _BETWEEN: Final = re.compile(r"[^\w]*(?:\d{1,2}[.)][^\w]*)?")  # from one question of a list to the next
 
@@ -113,12 +112,12 @@ def _turn(question: Words, spoken: Answering) -> Words:
 
 def _last_questions(text: str) -> list[str]:
     """The last question of a turn, and those just before it that nothing parts from it."""
-    last: list[re.Match[str]] = []
-    for question in reversed(list(_QUESTION.finditer(text))):
-        if last and not _BETWEEN.fullmatch(text[question.end() : last[-1].start()]):
+    last: list[tuple[int, int]] = []
+    for asked in reversed(list(_ASKED.finditer(text))):
+        if last and not _BETWEEN.fullmatch(text[asked.end() : last[-1][0]]):
             break
-        last.append(question)
-    return [question[0] for question in reversed(last)]
+        last.append((1 + max(text.rfind(stop, 0, asked.start()) for stop in _STOPS), asked.end()))
+    return [text[start:end] for start, end in reversed(last)]
 
 
 def read_answers(folder: Traversable | Path) -> Answers:

@@ -1,10 +1,8 @@
 """Evaluation: files of labelled and of routine questions come in; counts, a curve and milliseconds go out."""
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
 from service.domain.conversation import Conversation
@@ -14,22 +12,25 @@ from service.pipeline.screen.examples import read_examples
 from service.pipeline.screen.head import THRESHOLD, Sighting
 from service.pipeline.screen.held_out import held_out
 from service.pipeline.screen.rows import EMERGENT, Fold, each_row
+from service.pipeline.screen.timing import Times, timed
 from service.pipeline.screen.tuning import Point, curve, read_tuning
 
 _STEPS: Final = tuple(step / 50 for step in range(-25, 51))
-_TIMED: Final = 40
+_TIMED: Final = 40  # questions that an encoder still remembers
+QUESTIONS: Final = "tuning questions"
+CONVERSATIONS: Final = "whole conversations"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Rates by source, label and fold; families raised; our own held-out set; the curve on tuning; medians in ms."""
+    """Rates by source, label and fold; families raised; our own held-out set; the curve on tuning; times."""
 
     rates: tuple[Rate, ...]
     families: Mapping[str, Mapping[str, Mapping[str, int]]]
     own: tuple[Rate, ...]
     curve: tuple[Point, ...]
     threshold: float
-    milliseconds: Mapping[str, float]
+    milliseconds: tuple[Times, ...]
 
     def rate(self, label: str, fold: Fold, *, source: str = RULES) -> Rate:
         """The rate of a label in a fold; of no rows where there are none."""
@@ -46,8 +47,10 @@ class Report:
         }
 
 
-def evaluate(emergent: Path, routine: Sequence[Path], *, screen: Screen) -> Report:
+def evaluate(emergent: Path, routine: Sequence[Path], *, screen: Screen, conversations: Path | None = None) -> Report:
     """What rules and head make of an emergency file's rows by their labels, and of routine files under their names.
+
+    The rules are timed on tuning rows of all these files, and of `conversations`.
 
     Raises:
         SettingsError: a file cannot be read.
@@ -63,8 +66,10 @@ def evaluate(emergent: Path, routine: Sequence[Path], *, screen: Screen) -> Repo
         thresholds=_STEPS if screen.head else (),
     )
     own = held_out(read_examples(), screen.head.weights, screen=screen).rates() if screen.head else ()
-    sample = [row.conversation for row in read_tuning(emergent)][:_TIMED]
-    return Report(counts.rates(), counts.families(), own, points, THRESHOLD, _milliseconds(sample, screen=screen))
+    questions = [row.conversation for path in (emergent, *routine) for row in read_tuning(path)]
+    whole = [row.conversation for row in read_tuning(conversations)] if conversations else []
+    times = _milliseconds({QUESTIONS: questions, CONVERSATIONS: whole}, screen=screen)
+    return Report(counts.rates(), counts.families(), own, points, THRESHOLD, times)
 
 
 def name_of(path: Path) -> str:
@@ -101,24 +106,17 @@ def _score(by_rules: bool, highest: Sighting | None) -> float:  # noqa: FBT001 -
     return highest.score if highest else float("-inf")
 
 
-def _milliseconds(sample: Sequence[Conversation], *, screen: Screen) -> dict[str, float]:
-    """Medians over the sample; `head_encoded` is the head where the turn is already encoded, as after the search."""
-    if not sample:
-        return {}
-    times = {"rules": [_ms(lambda c=c: screen.screen(c, audience=None)) for c in sample]}
-    if head := screen.head:
+def _milliseconds(samples: Mapping[str, Sequence[Conversation]], *, screen: Screen) -> tuple[Times, ...]:
+    """Of the rules on each sample that holds any; of the head where the turn is encoded already, as after search."""
+    times = [
+        timed("rules", over, sample, lambda c: screen.screen(c, audience=None))
+        for over, sample in samples.items()
+        if sample
+    ]
+    few = samples[QUESTIONS][:_TIMED]
+    if (head := screen.head) and few:
         # The vectors of the sample are remembered by now: what is left is the head's own work.
-        for conversation in sample:
+        for conversation in few:
             head.highest(conversation)
-        times["head_encoded"] = [_ms(lambda c=c, head=head: head.highest(c)) for c in sample]
-    return {name: round(median(values), 3) for name, values in times.items()}
-
-
-def _ms(work: Any) -> float:
-    """The least of three, in milliseconds: others may be using the processor."""
-    least = float("inf")
-    for _ in range(3):
-        began = time.perf_counter()
-        work()
-        least = min(least, (time.perf_counter() - began) * 1000)
-    return least
+        times.append(timed("head_encoded", QUESTIONS, few, head.highest))
+    return tuple(times)

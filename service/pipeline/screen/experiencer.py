@@ -33,6 +33,8 @@ class Experiencer:
         self._made_up = {words.messages[first] for first, _ in told}
         own, stretches = beside(CueKind.OWN_DANGER, CueKind.NO_OWN_DANGER) if told else [], apart(told)
         self._own = sorted(hit for hit in own if not inside(hit, stretches))
+        self._fiction = self._first(cues.get(CueKind.FICTION, ()))
+        self._writers = self._first(cues.get(CueKind.OWN, ())) if self._fiction else {}
 
     def is_made_up(self, hit: Hit) -> bool:
         """Whether it stands in a text that is made up or studied, and is not told as the writer's own."""
@@ -52,6 +54,20 @@ class Experiencer:
         numbers = self._words.sentences
         for sentence in self._animals.keys() - self._humans.keys():
             yield bisect_left(numbers, sentence), bisect_right(numbers, sentence)
+
+    def made_up_sentences(self) -> Iterator[Hit]:
+        """The sentences that say that they are made up, and those after them in the message that leave the writer out.
+
+        None of them tells of a danger of the writer's own.
+        """
+        numbers = self._words.sentences
+        own = {numbers[first] for first, _ in self._own}
+        for opening in self._fiction:
+            message, sentence = self._words.messages[bisect_left(numbers, opening)], opening
+            while (start := bisect_left(numbers, sentence)) < len(numbers) and self._words.messages[start] == message:
+                if sentence not in own and (sentence in self._fiction or sentence not in self._writers):
+                    yield start, bisect_right(numbers, sentence)
+                sentence = numbers[start] + 1
 
     def _first(self, hits: Sequence[Hit]) -> dict[int, int]:
         """By sentence, where the first of the hits begins."""

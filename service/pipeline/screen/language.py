@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from service.domain.conversation import Conversation, Role
+from service.pipeline.screen.commonest import COMMON, NEUTRAL, ROMANISED
 from service.pipeline.screen.text import words_in
 
-OTHER: Final = "other"
+OTHER: Final = ROMANISED
 _SCRIPTS: Final = (
     ("ja", re.compile("[\u3040-\u30ff]")),
     ("ko", re.compile("[\u1100-\u11ff\uac00-\ud7af]")),
@@ -32,41 +33,21 @@ _UKRAINIAN: Final = re.compile(
 )
 _RUSSIAN: Final = re.compile("[\u042b\u042d\u042a\u0401\u044b\u044d\u044a\u0451\u040e\u045e]")
 _LATIN: Final = re.compile("[A-Za-z\u00c0-\u024f]")
-# Words that are frequent in one language and rare in the others; accents are dropped, as everywhere in the screen.
-_COMMON: Final = {
-    "en": "the and is my i im have has with what for you it can do does he she her his of a to should after how "
-    "are was pain chest doctor cant help been not now please this that when patient feel need baby",
-    "es": "el la los las un una que de mi me es y con por para tengo estoy tiene esta pero muy dolor como no "
-    "hijo mucho hace puedo si del al ayuda siento su",
-    "fr": "le la les un une des je j ai mon ma mes est et avec pour que qui il elle dans pas ne depuis mal fait "
-    "suis au du sur quoi c mal tres douleur",
-    "de": "der die das und ich mein meine ist nicht habe hat mit ein eine seit zu er sie es im kann auf starke "
-    "schmerzen was wie sehr bin den",
-    "pt": "o a os as um uma que de meu minha e com por para estou tenho esta nao mas muito dor como filho faz "
-    "do da em posso peito ele ela",
-    "it": "il lo la gli le un una che di mio mia e con per sono ho ha non ma molto dolore come da nel mi della "
-    "voglio sto piu dopo aver perche",
-    "nl": "de het een en ik mijn is niet heb heeft met voor dat hij zij op pijn wat van veel erg",
-    "tr": "bir ve bu icin cok benim var ne ile agri agrim nasil mi degil ama "
-    "yok istiyorum kendimi artik annem babam agriyor nefes lutfen kalp",
-    "pl": "i w na nie jest mam mnie boli z do sie co jak bardzo moj moja od chce juz po jakie moge",
-    "vi": "toi bi va la co khong cua dau con cho mot rat nguoi thuoc uong duoc nua khi",
-    "id": "saya dan yang di ini itu dengan untuk tidak sakit anak apa bisa dari aku mau",
-    "sw": "na ya wa ni mimi yangu nina maumivu sana kwa mtoto nini je",
-}
+_WORDS: Final = {language: frozenset(words.split()) for language, words in COMMON.items()}
 # Letters that hardly another language of these has, each as good as a common word.
 _OWN_LETTERS: Final = {
     "pl": re.compile("[\u0105\u0119\u0142\u015b\u017a\u017c]"),
     "tr": re.compile("[\u011f\u015f\u0131\u0130]"),
     "vi": re.compile("[\u0103\u0111\u01a1\u01b0\u1ea0-\u1ef9]"),
 }
-LATIN: Final = frozenset(_COMMON)
+LATIN: Final = frozenset(COMMON) - {OTHER}
 # Languages that share a script, and most words of which are known only by a letter here and there.
 KIN: Final = (frozenset({"ru", "uk"}), frozenset({"ar", "fa", "ur"}))
 _LANGUAGES: Final = {
-    word: tuple(language for language, words in _COMMON.items() if word in words.split())
-    for word in " ".join(_COMMON.values()).split()
+    word: tuple(language for language, words in _WORDS.items() if word in words)
+    for word in sorted(frozenset[str]().union(*_WORDS.values()))
 }
+_SHORT_OF_WORDS: Final = frozenset({"es", "fr", "de", "pt", "it"})  # two words may say it all in them
 _ENOUGH: Final = 600  # characters are plenty to tell
 _CLEARLY: Final = 3  # common words more than another language has
 _FEW: Final = 5  # words that may all be terms and abbreviations, whatever the language
@@ -75,7 +56,7 @@ _FEW: Final = 5  # words that may all be terms and abbreviations, whatever the l
 def language_of(text: str) -> str:
     """ISO 639-1 code of the likeliest language of the text, or `other` where nothing tells it apart.
 
-    Five words or more in Latin script, none of them known, are `other`; fewer, or no letter at all, are `en`.
+    English is said where an English word stands, or where there is no word at all (`12345 !!!`, `400 mg`).
     """
     text = text[:_ENOUGH]
     counts = {language: len(script.findall(text)) for language, script in _SCRIPTS}
@@ -108,7 +89,7 @@ def language_spoken(conversation: Conversation) -> str:
     for turn in reversed(conversation.turns):
         if turn.role is Role.USER:
             said = f"{said}\n{turn.content[:_ENOUGH]}"
-            if len(words_in(said).texts) >= _FEW or language_of(said) not in LATIN:
+            if len(words_in(said).texts) >= _FEW or language_of(said) not in LATIN | {OTHER}:
                 break
     return language_of(said)
 
@@ -117,24 +98,24 @@ def ruled_out(texts: Sequence[str]) -> frozenset[str]:
     """The languages that these folded words are surely not in.
 
     Japanese without a kana, whose words are Chinese ones; and of those in Latin script, by the commonest words of each:
-    English, where it is among the likeliest, rules all others out; another does where it has clearly more words.
+    English, where it is among the likeliest, rules out all that are less likely; another does where it has clearly
+    more words.
     """
     no_kana = frozenset() if any("\u3041" <= text[0] <= "\u30ff" for text in texts) else frozenset({"ja"})
     scores = _scores(texts[:_ENOUGH])
-    if scores["en"] > 0 and scores["en"] == max(scores.values()):
-        return no_kana | (LATIN - {"en"})
+    if scores["en"] and scores["en"] == max(scores.values()):
+        return no_kana | {name for name in LATIN - {"en"} if scores[name] < scores["en"]}
     most = max(scores.values(), default=0)
     return no_kana | {name for name in LATIN - {"en"} if most - scores[name] >= _CLEARLY}
 
 
 def read_as_english(texts: Sequence[str]) -> bool:
-    """Whether the commonest of these folded words are English ones, rather than none that tell."""
-    scores = _scores(texts[:_ENOUGH])
-    return scores["en"] > 0 and scores["en"] == max(scores.values())
+    """Whether the commonest of these folded words are English ones, and not all of them another language's too."""
+    return _is_english(texts[:_ENOUGH], _scores(texts[:_ENOUGH]))
 
 
 def is_plain_english(text: str) -> bool:
-    """Whether a common word of English stands in the text, and no language has more of them there."""
+    """Whether words of English stand in the text, and no language has more of the commonest words there."""
     return read_as_english(words_in(text[:_ENOUGH]).texts)
 
 
@@ -144,18 +125,32 @@ def may_be_english(text: str) -> bool:
     A few words of English often hold one that is common elsewhere (`no`, `me`), so one alone tells nothing.
     """
     language = language_of(text)
-    if language in {"en", OTHER}:
+    if language == "en":
         return True
-    return language in LATIN and _scores(words_in(text[:_ENOUGH]).texts)[language] <= 1
+    return language in LATIN | {OTHER} and _scores(words_in(text[:_ENOUGH]).texts)[language] <= 1
 
 
 def _latin_language(text: str) -> str:
-    texts = words_in(text.replace("'", " ").replace("\u2019", " ")).texts
+    words = words_in(text.replace("'", " ").replace("\u2019", " ")).texts
+    texts = [word for word in words if not word[0].isdecimal() and word not in NEUTRAL]
     scores = _scores(texts) + Counter({name: len(letters.findall(text)) for name, letters in _OWN_LETTERS.items()})
-    if not scores:
-        return "en" if len(texts) < _FEW else OTHER
+    if _is_english(texts, scores) or _WORDS["en"].issuperset(texts):
+        return "en"
     # Of several that are as likely the first: those that advice is written in come before the others.
-    return max(_COMMON, key=lambda language: scores[language])
+    likeliest = max((name for name in COMMON if name != "en"), key=lambda name: scores[name])
+    if scores[likeliest] > scores["en"]:
+        return likeliest
+    # All that tells is English and another's: `no x` and `me x` may be Spanish, `my x` and `of x` are hardly Polish.
+    return "en" if scores["en"] and likeliest not in _SHORT_OF_WORDS else OTHER
+
+
+def _is_english(texts: Sequence[str], scores: Counter[str]) -> bool:
+    """Whether English has the most of the words; a tie it wins by a word that the other language lacks."""
+    english = _WORDS["en"].intersection(texts)
+    if not english or scores["en"] < max(scores.values()):
+        return False
+    tied = [name for name, score in scores.items() if name != "en" and score == scores["en"]]
+    return all(english - _WORDS[name] for name in tied)
 
 
 def _scores(texts: Sequence[str]) -> Counter[str]:

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from service.pipeline.screen.counting import BOTH, Rate
-from service.pipeline.screen.evaluation import Report
+from service.pipeline.screen.evaluation import CONVERSATIONS, Report
 from service.pipeline.screen.rows import EMERGENT
+from service.pipeline.screen.timing import AIM
 
 PEERS_MISSED: Final = 0.52  # ChatGPT Health's under-triage of emergencies: Nature Medicine, 10.1038/s41591-026-04297-7
 PLOT: Final = "redflags-curve.svg"
@@ -34,8 +35,15 @@ _LIMITS: Final = """### What it can't do
 - All families are told in English; the core ones (heart, breathing, stroke, bleeding, self-harm, overdose, anaphylaxis)
   also in Spanish, French, German, Portuguese, Chinese, Arabic, Hindi, Russian, Japanese, Korean, Italian, Turkish,
   Persian, Urdu, Ukrainian, Bengali, Vietnamese, Polish and Indonesian. In any other language the rules see nothing (Greek,
-  Hebrew, Swahili and Thai are told and not screened). Advice is written in the first nine; in the others it is English.
-  No native clinician has read any of these translations, and nothing on this page counts them.
+  Hebrew, Swahili and Thai are told and not screened). Advice is written in Spanish, French, German, Portuguese, Chinese,
+  Arabic, Hindi and Russian; in the others it is English.
+- Text in Latin letters that is romanised: of Hindi and Urdu the rules know the commonest words for chest pain, breathing,
+  dying, bleeding and unconsciousness, in a few spellings; of Arabic, Persian, Russian and all others nothing, though accents
+  may be left out in all. It is told as no known language: advice in English, the notice `language_not_read`, the scenario
+  of most care. The head reads a sentence of it only where no common word gives its language away, and understands none.
+- English is said only where an English word stands. A message of bare terms (`jet lag`, a drug's name) may hold none that is
+  known here: it is screened by rules and head all the same, and has that notice.
+- No native clinician has read any of these translations, and nothing on this page counts them.
 - A yes to the assistant's last questions counts as said, of several questions to all; a no that tells of danger ("Is he
   breathing?") does not. Who says to be a clinician, of somebody else, is believed, and that in English alone, as are
   animals and fiction.
@@ -97,11 +105,24 @@ def _peers(report: Report) -> str:
 
 
 def _milliseconds(report: Report) -> str:
-    told = ", ".join(f"{name} {ms:.2f} ms" for name, ms in report.milliseconds.items())
-    return (
-        f"Medians over tuning rows, the least of three runs each: {told}. `head_encoded` is the head's own work once "
-        "the turn is encoded; the encoder reads each turn and each of its sentences once, and the search takes the "
-        "turn's vector from it.\n"
+    """A table, and whether long conversations miss the aim."""
+    rows = [
+        f"| {t.work} | {t.over} | {t.rows} | {t.median:.2f} | {t.p90:.2f} | {t.p99:.2f} | {t.beyond:.1%} |"
+        for t in report.milliseconds
+    ]
+    slow = next((t for t in report.milliseconds if t.over == CONVERSATIONS and t.beyond), None)
+    missed = f" Long conversations miss {AIM:g} ms: {slow.beyond:.1%} of the whole ones take more." if slow else ""
+    return "\n".join(
+        [
+            "### Time\n",
+            f"| Work | Over | Rows | Median, ms | 90th percentile | 99th | More than {AIM:g} ms |",
+            "|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+            f"Tuning rows, the least of three runs each on one core.{missed} `head_encoded` is the head's own work once "
+            "the turn is encoded; the encoder reads each turn and each of its sentences once, and the search takes the "
+            "turn's vector from it.\n",
+        ]
     )
 
 

@@ -72,8 +72,9 @@ _NOWHERE: tuple[_Node, ...] = ()
 
 @dataclass(eq=False, slots=True)
 class Phrasebook:
-    """Groups of phrases, each group known by a number."""
+    """Groups of phrases, each group known by a number. What is `misspelt` is read as the right word, too."""
 
+    misspelt: Mapping[str, str] = field(default_factory=dict)
     _root: _Node = field(default_factory=_Node)
     _exact: set[str] = field(default_factory=set)
     _stems: set[str] = field(default_factory=set)
@@ -120,6 +121,8 @@ class Phrasebook:
             # What looks written onto a word may be its own beginning (`and not`), so both readings are tried.
             bare = {_CLITICS.sub("", text), _CONJUNCTION.sub("", text)} - {text}
             known += [atom for word in sorted(bare) if len(word) > 1 for atom in self._spelt(word)]
+        if (right := self.misspelt.get(text)) is not None:
+            known += [atom for atom in self._spelt(right) if atom not in known]
         return known
 
     def _spelt(self, text: str) -> list[str]:

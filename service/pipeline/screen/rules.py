@@ -66,10 +66,12 @@ class Survey:
         group = self._rulebook.cues.get(language, {}).get(kind)
         return self._hits.get(group, ()) if group is not None else ()
 
-    def animals(self) -> Iterator[Hit]:
-        """The sentences that tell of an animal and of nobody else."""
+    def nobodys(self) -> Iterator[Hit]:
+        """The sentences that tell of an animal and of nobody else, or of what is made up."""
         for language in self._rulebook.cues:
-            yield from self._context(language).experiencer.animals_sentences()
+            experiencer = self._context(language).experiencer
+            yield from experiencer.animals_sentences()
+            yield from experiencer.made_up_sentences()
 
     def _evidence(self, rule: Rule, groups: Sequence[int]) -> Hit | None:
         """The first words that show the rule, or None where no full set of groups stands."""
@@ -155,7 +157,7 @@ class _Groups:
     """Numbers the groups of phrases while the phrasebook grows."""
 
     def __init__(self, sources: Sources) -> None:
-        self.phrasebook = Phrasebook()
+        self.phrasebook = Phrasebook(sources.misspelt)
         self._grammars = {
             language: Grammar(
                 sources.lists.get(language, {}), frozenset(sources.cues.get(language, {}).get(CueKind.WALL, ()))

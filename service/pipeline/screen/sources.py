@@ -99,18 +99,19 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All that the rules are compiled from."""
+    """All that the rules are compiled from. `misspelt` gives the right word for a wrong one."""
 
     families: tuple[Family, ...]
     lists: Mapping[str, Mapping[str, tuple[str, ...]]]
     cues: Mapping[str, Mapping[CueKind, tuple[str, ...]]]
+    misspelt: Mapping[str, str]
 
 
 def read_sources(folders: Iterable[Traversable | Path]) -> Sources:
-    """The rules of the folders together: `families/*.yaml`, `words/<language>.yaml`, `cues/<language>.yaml`.
+    """The rules of the folders together: `families/*.yaml`, and `words`, `cues` and `misspellings`, each by language.
 
     A family file may hold several documents, one for each family and language. A later folder adds families, rules of
-    families that there are already, lists and cues.
+    families that there are already, lists, cues and misspellings.
 
     Raises:
         SettingsError: a file cannot be read or does not fit; the message names file and rule.
@@ -119,6 +120,7 @@ def read_sources(folders: Iterable[Traversable | Path]) -> Sources:
     families: list[Family] = []
     lists: dict[str, dict[str, tuple[str, ...]]] = {}
     cues: dict[str, dict[CueKind, tuple[str, ...]]] = {}
+    misspelt: dict[str, str] = {}
     for folder in folders:
         for file in files(folder, "families"):
             families += (_family(content, file=file.name) for content in read_yaml(file))
@@ -127,8 +129,10 @@ def read_sources(folders: Iterable[Traversable | Path]) -> Sources:
         for file in files(folder, "cues"):
             found = _phrases_by_name(file, allowed=[kind.value for kind in CueKind])
             _merge(cues.setdefault(_language(file), {}), {CueKind(kind): found[kind] for kind in found})
+        for file in files(folder, "misspellings"):
+            misspelt |= {wrong: right for right, many in _phrases_by_name(file, allowed=None).items() for wrong in many}
     _refuse_repeats([(family.name, rule.id) for family in families for rule in family.rules])
-    return Sources(tuple(families), lists, cues)
+    return Sources(tuple(families), lists, cues, misspelt)
 
 
 def files(folder: Traversable | Path, kind: str) -> list[Traversable | Path]:
