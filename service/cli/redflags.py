@@ -7,14 +7,12 @@ import orjson
 import typer
 
 from principles_store.typed import of_data, of_page, typed
-from service.cli.screening import open_encoder
+from service.cli.screening import served_screen
 from service.cli.showing import show_rates
 from service.domain.errors import SettingsError
 from service.pipeline.screen import Screen
 from service.pipeline.screen.evaluation import evaluate
-from service.pipeline.screen.fitting import open_head
 from service.pipeline.screen.page import write_page
-from service.settings import read_settings
 
 _EMERGENT = "healthbench_emergency_labelled.jsonl"
 _ROUTINE = ("kqa_questions.jsonl", "medquad_qa.jsonl.gz")
@@ -34,7 +32,7 @@ def redflags(
     others = routine or ([data / name for name in _ROUTINE] if data else [])
     if labelled is None or not others:
         raise SettingsError("give --data, or --emergent and --routine")
-    report = evaluate(labelled, others, screen=Screen() if without_head else _with_head())
+    report = evaluate(labelled, others, screen=Screen() if without_head else served_screen())
     if page is not None:
         write_page(report, page, command=_command(data, emergent, routine or [], page, without_head=without_head))
     if as_json:
@@ -52,9 +50,3 @@ def _command(data: Path | None, emergent: Path | None, routine: list[Path], page
         ("--page", of_page(page)),
         ("--without-head", "" if without_head else None),
     )
-
-
-def _with_head() -> Screen:
-    """The screen as it is served; what is measured is never another one."""
-    settings = read_settings()
-    return Screen(head=open_head(settings.screen_dir, open_encoder(settings)))
