@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from principles_store.graded import Half
 from principles_store.intervals import Estimate
@@ -9,6 +10,9 @@ from principles_store.measures import Agreement, Proportion
 from principles_store.plots import draw_confusion, draw_ways
 from principles_store.retrieval_evaluation import SERVED, Cluster, Overall, RetrievalReport, Way
 from principles_store.scenario_evaluation import Outside, ScenarioReport
+
+_CHANCE: Final = 0.5  # the area under the curve of a guess
+_LOW_F1: Final = 0.5
 
 
 def retrieval_page(report: RetrievalReport, page: Path, *, command: str) -> None:
@@ -101,12 +105,34 @@ def scenario_page(report: ScenarioReport, page: Path, *, command: str) -> None:
         *_outside_sections(report.outside),
         (
             "**What it can't do.** It guesses. Urgent and routine are told apart no better than the table "
-            "says, so nothing that protects a person rests on it: red flags are rules, and raise urgency "
-            "whatever is read here. Whether context is needed is hard to see in a first turn, and physicians' "
-            "categories were given to whole conversations."
+            "says, so nothing that protects a person rests on it: red flags have a screen of their own, and raise urgency "
+            f"whatever is read here.{_seldom_read(report)}{_at_chance(report.outside)} Physicians' "
+            "categories were given to whole conversations, of which only the first turn is read here."
         ),
     ]
     _write(page, sections)
+
+
+def _seldom_read(report: ScenarioReport) -> str:
+    """The levels that are read wrongly more often than not, the worst first."""
+    low = [
+        (value, f"{level} ({dimension.value.replace('_', ' ')}, {value:.2f})")
+        for dimension, found in report.held_out.items()
+        for level, value in found.f1.items()
+        if value < _LOW_F1
+    ]
+    return f" Levels of an F1 below {_LOW_F1}: {', '.join(name for _, name in sorted(low))}." if low else ""
+
+
+def _at_chance(found: Sequence[Outside]) -> str:
+    """The outside checks whose area's interval holds that of chance."""
+    blind = [outside for outside in found if outside.area.low <= _CHANCE <= outside.area.high]
+    names = "; ".join(
+        f"{outside.mapped.name} (`{' or '.join(outside.mapped.levels)}`, area {_estimate(outside.area)} over "
+        f"{outside.area.count} rows)"
+        for outside in blind
+    )
+    return f" No better than chance, as far as can be told, it tells from outside: {names}." if blind else ""
 
 
 def _ways_table(ways: Sequence[Way]) -> str:

@@ -187,7 +187,7 @@ def _elsewhere(other: Elsewhere) -> Iterator[str]:
         return
     yield (
         f"On {other.data} ({r.labelled} rows with a label, {r.questions} conversations, evaluated only): macro-F1 "
-        f"{_interval(r.macro_f1)}, accuracy {_figure(r.accuracy)}, kappa {_figure(r.kappa)}, {r.unknown} unknown; "
+        f"{_interval(r.macro_f1)}, accuracy {_figure(r.accuracy)}, kappa {_figure(r.kappa)}, ECE {_figure(r.ece)}, {r.unknown} unknown; "
         + "; ".join(
             f"{_NAMES.get(name, name)} {_interval(value)}, the judge above it {_interval(r.above[name], sign=True)}"
             for name, value in r.baselines.items()
@@ -195,6 +195,7 @@ def _elsewhere(other: Elsewhere) -> Iterator[str]:
         + "."
     )
     yield ""
+    yield from _categories(r)
 
 
 def _limits(report: Report) -> Iterator[str]:

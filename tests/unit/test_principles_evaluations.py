@@ -19,7 +19,7 @@ from principles_store.graded import Judged
 from principles_store.intervals import Estimate
 from principles_store.kinship import families
 from principles_store.loading import load_principles
-from principles_store.pages import retrieval_page
+from principles_store.pages import retrieval_page, scenario_page
 from principles_store.paths import SHIPPED_PRINCIPLES
 from principles_store.plots import draw_ways
 from principles_store.retrieval_evaluation import (
@@ -180,6 +180,33 @@ def test_scenarios_are_counted_on_families_nobody_chose_by(data: Path) -> None:
     emergency = report.outside[0]
     assert emergency.area.count + emergency.tuning == 24
     assert emergency.sensitivity.value == emergency.area.value == 1.0
+
+
+def test_the_page_says_what_is_no_better_than_chance_and_which_levels_are_seldom_read(data: Path) -> None:
+    report = evaluate_scenario(ORDERED, VECTORS, QUERIES, ASKED, encoder=ENCODER, folder=data, resamples=20)
+    first, *others = report.outside
+    areas = Estimate(0.54, 0.34, 0.71, 37), Estimate(0.84, 0.68, 0.96, 42)
+    outside = replace(others[0], area=areas[0]), *(replace(one, area=areas[1]) for one in (first, *others[1:]))
+    held = dict(report.held_out)
+    held[Dimension.URGENCY] = replace(held[Dimension.URGENCY], f1={"emergent": 0.15, "urgent": 0.4, "routine": 0.5})
+    for dimension in set(Dimension) - {Dimension.URGENCY}:
+        held[dimension] = replace(held[dimension], f1=dict.fromkeys(held[dimension].f1, 0.9))
+    scenario_page(replace(report, held_out=held, outside=outside), data / "scenario.md", command="x")
+    text = (data / "scenario.md").read_text(encoding="utf-8")
+    limits = next(part for part in text.split("\n\n") if part.startswith("**What it can't do.**"))
+    assert "Levels of an F1 below 0.5: emergent (urgency, 0.15), urgent (urgency, 0.40)." in limits
+    told = "No better than chance, as far as can be told, it tells from outside: "
+    assert limits.count("area ") == 1
+    assert f"{told}{others[0].mapped.name} (`reducible`, area 0.540 (0.340 to 0.710) over 37 rows)." in limits
+
+
+def test_a_scenario_that_is_read_well_has_no_such_sentence(data: Path) -> None:
+    report = evaluate_scenario(ORDERED, VECTORS, QUERIES, ASKED, encoder=ENCODER, folder=None, resamples=2)
+    held = {d: replace(one, f1=dict.fromkeys(one.f1, 0.9)) for d, one in report.held_out.items()}
+    scenario_page(replace(report, held_out=held), data / "scenario.md", command="x")
+    text = (data / "scenario.md").read_text(encoding="utf-8")
+    assert "chance" not in text
+    assert "Levels of an F1" not in text
 
 
 def test_without_a_folder_there_is_no_outside_check() -> None:

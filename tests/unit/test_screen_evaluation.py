@@ -15,6 +15,7 @@ from service.pipeline.screen import Screen
 from service.pipeline.screen.counting import Tally, tally, wilson
 from service.pipeline.screen.evaluation import Report, evaluate
 from service.pipeline.screen.held_out import held_out
+from service.pipeline.screen.page import section
 from service.pipeline.screen.rows import Fold, Row, each_row
 from service.pipeline.screen.tuning import curve, read_tuning
 from tests.screen_fakes import EXAMPLES, head_of
@@ -69,6 +70,12 @@ def test_rules_head_and_both_are_counted_apart(files: tuple[Path, Path], monkeyp
     assert {rate.fold for rate in report.own} == {"group", "row"}
     assert set(report.milliseconds) == {"rules", "head_encoded"}
     assert json.loads(json.dumps(report.as_dict()))["rates"][0]["share"] >= 0.0
+
+
+def test_the_page_says_what_an_edition_owes_to_the_fold_that_is_reported(files: tuple[Path, Path]) -> None:
+    text = section(evaluate(files[0], [files[1]], screen=Screen()), command="clinalign evaluate redflags")
+    assert "`reporting` was only counted, but it has been counted" in text
+    assert "One edition was made because the count before it had more false alarms than the aim" in text
 
 
 def test_a_row_keeps_its_fold_whatever_comes_after() -> None:
