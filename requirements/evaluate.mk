@@ -16,3 +16,8 @@ evaluate: install .venv/.installed-dev ## docs/evaluation.md and its plots, from
 	cp $(SECTIONS)/*.svg docs/evaluation/
 	{ printf '# Evaluation\n\nWritten by `make evaluate DATA=FOLDER`. Nothing was fitted on rows that are called reported; where a choice followed an earlier count of them, the section says so. Tuning rows are named as such.\n'; \
 	  for part in $(ORDER); do printf '\n'; sed 's#](\([a-z0-9_-]*\.svg\))#](evaluation/\1)#g' $(SECTIONS)/$$part.md; done; } > docs/evaluation.md
+
+.PHONY: examples
+examples: install ## docs/examples.md, our own questions and those of DATA, from the gateway that `make run` serves beside it
+	@test -n "$(DATA)" || { echo "say where the data is: make examples DATA=FOLDER"; exit 2; }
+	$(BIN)/clinalign load examples --data $(DATA)
