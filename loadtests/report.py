@@ -54,7 +54,7 @@ def page(latency: Mapping[str, Any], embedded: Mapping[str, Any], *, machine: st
             "| | | at most |",
             "|---|---|---|",
             f"| process start to serving | {embedded['ready_s']:.1f} s | {READY.at_most:g} s |",
-            f"| MB resident, {embedded['answers']} answers given | {embedded['resident_mb']:.0f} | {RESIDENT.at_most:g} |",
+            f"| MB resident, {embedded['answers']} answers on | {embedded['resident_mb']:.0f} | {RESIDENT.at_most:g} |",
             f"| a guarded answer, median | {embedded['answer_s']:.2f} s | |",
             f"| judge calls: cached of prompt tokens | {embedded['judge_cached_share']:.0%} | |",
             "",

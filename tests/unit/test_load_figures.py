@@ -95,7 +95,7 @@ def test_the_page_has_each_limit_beside_its_figure() -> None:
     assert "| guarded, the draft passes | 6.60 | 1.100 | 1.200 | 1.15 |" in text
     assert "| guarded, 2 criteria fail and are mended by edits | 9.00 | 1.500 | 1.700 | 1.6 |" in text
     assert "| process start to serving | 3.5 s | 5 s |" in text
-    assert "| MB resident, 3 answers given | 350 | 600 |" in text
+    assert "| MB resident, 3 answers on | 350 | 600 |" in text
     assert "| passing | judge | 1000 | 900 | 90% | 10 |" in text
     assert "| passing | 1 ms | 6000 ms | 6100 ms |" in text
     assert "Revisions accepted: 3 of 3." in text
