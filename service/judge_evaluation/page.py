@@ -136,7 +136,10 @@ def _categories(report: Report) -> Iterator[str]:
         return
     yield from _header("Rows of", "Rows", "Physicians say yes", "Macro-F1", "Accuracy")
     for each in report.categories:
-        yield f"| {each.name} | {each.rows} | {each.prevalence:.2f} | {each.macro_f1:.3f} | {each.accuracy:.3f} |"
+        # Of labels of one kind a mean over both kinds says nothing.
+        f1 = f"{each.macro_f1:.3f}" if 0 < each.prevalence < 1 else "one label"
+        name = each.name.rsplit("cluster:")[-1]
+        yield f"| {name} | {each.rows} | {each.prevalence:.2f} | {f1} | {each.accuracy:.3f} |"
     yield ""
 
 

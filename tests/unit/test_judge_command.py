@@ -89,7 +89,9 @@ def test_healthbenchs_format_has_rows_by_category_and_its_calibration(data: Path
     meta, page = tmp_path / "meta.jsonl", tmp_path / "judge.md"
     meta.write_text(
         "\n".join(
-            json.dumps({**asks, "rubric": claim, "binary_labels": [at == 0], "category": f"cluster:{at % 2}"})
+            json.dumps(
+                {**asks, "rubric": claim, "binary_labels": [at == 0], "category": f"cluster:cluster:kind_{at % 2}"}
+            )
             for at, claim in enumerate(CLAIMS)
         )
     )
@@ -97,8 +99,9 @@ def test_healthbenchs_format_has_rows_by_category_and_its_calibration(data: Path
     assert code == 0
     elsewhere = page.read_text().split("On meta.jsonl")[1].split("What it can't do")[0]
     assert re.search(r"kappa -?\d\.\d{3}, ECE \d\.\d{3}, \d unknown", elsewhere)
-    rows = [line.split(" | ") for line in elsewhere.splitlines() if line.startswith("| cluster:")]
-    assert [row[:3] for row in rows] == [["| cluster:0", "2", "0.50"], ["| cluster:1", "1", "0.00"]]
+    rows = [line.split(" | ") for line in elsewhere.splitlines() if line.startswith("| kind_")]
+    assert [row[:3] for row in rows] == [["| kind_0", "2", "0.50"], ["| kind_1", "1", "0.00"]]
+    assert [row[3] == "one label" for row in rows] == [False, True], "no mean over both kinds where there is one"
     assert "| Rows of | Rows | Physicians say yes | Macro-F1 | Accuracy |" in elsewhere
 
 
