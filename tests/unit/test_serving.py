@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.retrieving import serve_with
+from principles_store.topic import load_topics
+from service.cli.retrieving import _equipped, serve_with
 from service.domain.conversation import Message, Role
 from service.pipeline.evaluation.serving import Serving
 from service.pipeline.principles import StoredPrinciples
 from service.pipeline.retrieve import Nearness
 from service.pipeline.screen import Screen
-from tests.principles_fakes import DOSE_WORDS, principle, small_store
+from tests.principles_fakes import DOSE_WORDS, QUERIES, WordEncoder, principle, small_store
 from tests.screen_fakes import head_of
 
 ALWAYS = principle("uncertainty.none.always", applies_when="any question at all", always_on=True)
@@ -38,6 +39,13 @@ def test_what_is_near_and_not_near_enough_is_not_served(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("screen", "brought_in"), [(Screen(head=head_of()), True), (Screen(), False)])
 def test_what_the_heads_flag_brings_in_is_served(tmp_path: Path, screen: Screen, *, brought_in: bool) -> None:
     assert (FLAGGED.id in served(tmp_path, "my lantern glows strangely", screen)) is brought_in
+
+
+def test_the_store_that_is_measured_has_the_topics_of_the_one_that_is_built() -> None:
+    with asyncio.Runner() as runner:
+        equipped = _equipped([ALWAYS, *NEAR], QUERIES, WordEncoder(), Screen(), runner)
+        assert len(equipped.store.built.topic.vectors) == len(load_topics()) + len(QUERIES)
+        assert equipped.serve([{"role": "user", "content": DOSE_WORDS}])[0] == ALWAYS.id
 
 
 async def test_another_nearness_is_heeded(tmp_path: Path) -> None:
