@@ -38,7 +38,7 @@ def retrieval_page(report: RetrievalReport, page: Path, *, command: str) -> None
         (
             "The rows before the last fill ten places, whether or not a principle applies: they compare orders. The row "
             f"`{SERVED}` is what a question gets: the service's own steps (`Orchestrator.assess`), which keep what always "
-            "applies, what a red flag brings in, and of the near ones few that apply (next section). Its milliseconds "
+            "applies, what a red flag brings in, and of the near ones a few (“What is taken to apply” tells how well). Its milliseconds "
             "are those of all steps before the draft, the screen among them."
         ),
         _ways_table(report.ways),
