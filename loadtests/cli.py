@@ -11,9 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from loadtests import embedded, examples, latency
+from loadtests import drawing, embedded, examples, latency
+from loadtests.limits import beyond
 from loadtests.report import page
 from loadtests.robustness.cli import commands as robustness
+from principles_store.typed import of_data, typed
+from service.domain.errors import SettingsError
 
 commands = typer.Typer(no_args_is_help=True, help="Load and latency, measured against a simulated vLLM.")
 commands.add_typer(robustness)  # without a name: its commands stand beside these
@@ -26,16 +29,23 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")]
 def run(
     rounds: Annotated[int, typer.Option(min=1, max=50)] = 5, report: Report = None, *, as_json: AsJson = False
 ) -> None:
-    """Latency of a guarded answer over a plain one, and the figures of the embedded gateway."""
+    """Latency of a guarded answer over a plain one, and the figures of the embedded gateway; exits 1 beyond a limit."""
     figures = asyncio.run(_measured(rounds))
     text = page(figures["latency"], figures["embedded"], machine=_machine())
     if report is not None:
         report.write_text(text)
-    typer.echo(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode() if as_json else text)
+    found = {**figures, "beyond": (broken := beyond(figures))}
+    typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() if as_json else text)
+    for line in broken:
+        typer.echo(f"beyond its limit: {line}", err=True)
+    raise typer.Exit(1 if broken else 0)
 
 
 @commands.command("examples")
 def write_examples(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of real questions: those of loadtests/drawn.jsonl, hidden likewise.")
+    ] = None,
     hidden: Annotated[
         Path | None, typer.Option(help="More questions, named by source and id only: sets that may not be copied.")
     ] = None,
@@ -45,8 +55,18 @@ def write_examples(
 ) -> None:
     """Ask a running gateway each question, and print answers, verdicts and revisions as a page."""
     rows = [(row, False) for row in examples.read(questions)]
+    try:
+        rows += [(row, True) for row in drawing.draw(data)] if data else []
+    except drawing.NotDrawn as error:
+        raise SettingsError(f"--data: {error}") from error
     rows += [(row, True) for row in examples.read(hidden)] if hidden else []
-    report.write_text(asyncio.run(examples.page(rows, url=url)))
+    command = typed(
+        "clinalign load examples",
+        ("--data", of_data(data)),
+        ("--hidden", of_data(hidden)),
+        ("--questions", None if questions == _OWN else questions.name),
+    )
+    report.write_text(asyncio.run(examples.page(rows, url=url, command=command)))
     typer.echo(f"{report} written")
 
 

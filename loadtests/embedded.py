@@ -2,7 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -19,24 +20,43 @@ QUESTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One answer: its seconds, and what its judge calls cost (None where nothing was judged)."""
+
+    seconds: float
+    judged: Mapping[str, int] | None
+
+
 async def measure(*, progress: Callable[[int], None]) -> dict[str, Any]:
     """Ask the questions one after the other and look at the process."""
-    async with gateway() as running, aiohttp.ClientSession() as client:
-        seconds, judged = [], []
+    async with gateway() as running:
+        asked = await ask(running.address, progress=progress)
+        return summary(asked, ready_s=running.ready_s, resident_mb=running.resident_mb())
+
+
+async def ask(address: str, *, progress: Callable[[int], None]) -> list[Asked]:
+    """Each question through POST /chat of a gateway."""
+    found = []
+    async with aiohttp.ClientSession() as client:
         for question in QUESTIONS:
             began = time.perf_counter()
             body = {"messages": [{"role": "user", "content": question}]}
-            async with client.post(f"{running.address}/chat", json=body) as reply:
+            async with client.post(f"{address}/chat", json=body) as reply:
                 reply.raise_for_status()
-                judged.append((await reply.json())["usage"]["by_stage"].get("judge"))
-            seconds.append(time.perf_counter() - began)
+                judged = (await reply.json())["usage"]["by_stage"].get("judge")
+            found.append(Asked(time.perf_counter() - began, judged))
             progress(1)
-        spent = [usage for usage in judged if usage]
-        return {
-            "ready_s": running.ready_s,
-            "resident_mb": running.resident_mb(),
-            "answers": len(seconds),
-            "answer_s": statistics.median(seconds),
-            "judge_cached_share": sum(u["cached_tokens"] for u in spent)
-            / max(1, sum(u["prompt_tokens"] for u in spent)),
-        }
+    return found
+
+
+def summary(asked: Sequence[Asked], *, ready_s: float, resident_mb: float) -> dict[str, Any]:
+    """The median answer, and how much of all that the judge was asked came from the cache."""
+    spent = [one.judged for one in asked if one.judged]
+    return {
+        "ready_s": ready_s,
+        "resident_mb": resident_mb,
+        "answers": len(asked),
+        "answer_s": statistics.median(one.seconds for one in asked),
+        "judge_cached_share": sum(u["cached_tokens"] for u in spent) / max(1, sum(u["prompt_tokens"] for u in spent)),
+    }

@@ -16,7 +16,10 @@ _HEAD = """# Examples
 
 Questions through `POST /chat` of the gateway as `make run` starts it, with the embedded demonstration checkpoint (some
 million parameters, trained on synthetic dialogues; **not for care**). Read them for what the guard does, not for
-advice. Written by `clinalign load examples`; nothing here was edited by hand.
+advice. Written beside `make run` by `{command}`; nothing here was edited by hand.
+
+Questions of other people's sets are not copied: they are named by source and row, told in words of ours, and quotations
+of them are left out (`loadtests/drawn.jsonl` names the rows; the option `--data` or `--hidden` brings their texts).
 """
 
 
@@ -25,11 +28,14 @@ def read(questions: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in questions.read_text().splitlines() if line.strip()]
 
 
-async def page(rows: Sequence[tuple[Mapping[str, str], bool]], *, url: str) -> str:
-    """The page. A row that is marked hidden is named by its source and id, and told by `about`, in words of ours."""
+async def page(rows: Sequence[tuple[Mapping[str, str], bool]], *, url: str, command: str) -> str:
+    """The page, which names the command that wrote it.
+
+    A row that is marked hidden is named by its source and id, and told by `about`, in words of ours.
+    """
     async with aiohttp.ClientSession() as client:
         parts = [await _example(client, url, row, number, hide=hide) for number, (row, hide) in enumerate(rows, 1)]
-    return "\n".join([_HEAD, *parts])
+    return "\n".join([_HEAD.format(command=command), *parts])
 
 
 async def _example(client: aiohttp.ClientSession, url: str, row: Mapping[str, str], number: int, *, hide: bool) -> str:

@@ -51,17 +51,24 @@ async def measure(*, rounds: int, progress: Callable[[int], None]) -> list[Sampl
     """`rounds` rounds of plain, passing and revised."""
     server = SimulatedVllm(UPSTREAM)
     server.presence = complying()
-    async with (
-        simulated(server) as upstream,
-        gateway("--upstream", upstream) as running,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as client,
-    ):
-        first = await _chat(client, running.address, n=1)
+    async with simulated(server) as upstream, gateway("--upstream", upstream) as running:
+        return await ask(server, upstream, running.address, rounds=rounds, progress=progress)
+
+
+async def ask(
+    server: SimulatedVllm, upstream: str, address: str, *, rounds: int, progress: Callable[[int], None]
+) -> list[Sample]:
+    """The rounds, through the gateway at `address` over the simulated server at `upstream`.
+
+    The two heaviest `must` criteria of a first answer, which is not counted, are those that fail in `revised`.
+    """
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as client:
+        first = await _chat(client, address, n=1)
         musts = [v for v in first[1]["verdicts"] if v["polarity"] == "must"]
         heaviest = sorted(musts, key=lambda v: -v["weight"])[:2]
         samples = []
         for n in range(2, rounds + 2):
-            samples.append(await _round(client, server, upstream, running.address, n=n, failing=heaviest))
+            samples.append(await _round(client, server, upstream, address, n=n, failing=heaviest))
             progress(1)
         return samples
 

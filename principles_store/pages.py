@@ -2,13 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 from principles_store.graded import Half
 from principles_store.intervals import Estimate
-from principles_store.measures import Proportion
+from principles_store.measures import Agreement, Proportion
 from principles_store.plots import draw_confusion, draw_ways
-from principles_store.retrieval_evaluation import Cluster, Overall, RetrievalReport, Way
+from principles_store.retrieval_evaluation import SERVED, Cluster, Overall, RetrievalReport, Way
 from principles_store.scenario_evaluation import Outside, ScenarioReport
+
+_CHANCE: Final = 0.5  # the area under the curve of a guess
+_LOW_F1: Final = 0.5
 
 
 def retrieval_page(report: RetrievalReport, page: Path, *, command: str) -> None:
@@ -17,8 +21,8 @@ def retrieval_page(report: RetrievalReport, page: Path, *, command: str) -> None
         tuple(way for way in report.ways if way.half is Half.REPORTING), page.parent / "retrieval-ways.svg"
     )
     counts = ", ".join(f"{count} of {source}" for source, count in report.questions.items())
-    covered = [cluster for cluster in report.clusters if cluster.share]
-    lacking = [cluster for cluster in report.clusters if not cluster.share]
+    covered = [cluster for cluster in report.clusters if cluster.served]
+    lacking = [cluster for cluster in report.clusters if not cluster.served]
     sections = [
         "## Retrieval",
         f"`{command}`",
@@ -31,6 +35,12 @@ def retrieval_page(report: RetrievalReport, page: Path, *, command: str) -> None
             "tuning half (by hash), the reporting half was only counted. Intervals: 95 %, bootstrap by "
             "question. Milliseconds: median of one ranking, the question already encoded, on a busy machine."
         ),
+        (
+            "The rows before the last fill ten places, whether or not a principle applies: they compare orders. The row "
+            f"`{SERVED}` is what a question gets: the service's own steps (`Orchestrator.assess`), which keep what always "
+            "applies, what a red flag brings in, and of the near ones a few (“What is taken to apply” tells how well). Its milliseconds "
+            "are those of all steps before the draft, the screen among them."
+        ),
         _ways_table(report.ways),
         f"![recall and gain by way of ranking]({plot.name})",
         "nDCG@10 of what is served, by source (reporting half): "
@@ -38,9 +48,9 @@ def retrieval_page(report: RetrievalReport, page: Path, *, command: str) -> None
         + ".",
         "### Consensus clusters of HealthBench",
         (
-            "For conversations whose criteria belong to a cluster: is a principle that asks the same among "
-            "the first ten? Which do is our own reading of both (`principles_store/consensus.yaml`). Nothing "
-            "was chosen on these."
+            "For conversations whose criteria belong to a cluster: is a principle that asks the same served with the "
+            "whole conversation? Would one be, if ten places were filled? Which principles do is our own reading of both "
+            "(`principles_store/consensus.yaml`). Nothing was chosen on these."
         ),
         _clusters_table(covered, report.overall),
         (
@@ -54,9 +64,9 @@ def retrieval_page(report: RetrievalReport, page: Path, *, command: str) -> None
         (
             "**What it can't do.** The labels are one reader's, and not a clinician's. A question without "
             "context (K-QA has many, asked in the middle of a talk) says too little for any ranking. Ten places, "
-            "three of which always go to the same principles, cannot hold all that touches a question. The "
+            "three of which always go to the same principles, cannot hold all that touches a question, and what is served is fewer. The "
             "encoder reads English: for other languages nearness says little, and the service then takes only "
-            "what always applies and what a red flag brings in."
+            f"what always applies and what a red flag brings in. {_misses(covered, report.overall[-1])}"
         ),
     ]
     _write(page, sections)
@@ -95,12 +105,34 @@ def scenario_page(report: ScenarioReport, page: Path, *, command: str) -> None:
         *_outside_sections(report.outside),
         (
             "**What it can't do.** It guesses. Urgent and routine are told apart no better than the table "
-            "says, so nothing that protects a person rests on it: red flags are rules, and raise urgency "
-            "whatever is read here. Whether context is needed is hard to see in a first turn, and physicians' "
-            "categories were given to whole conversations."
+            "says, so nothing that protects a person rests on it: red flags have a screen of their own, and raise urgency "
+            f"whatever is read here.{_seldom_read(report)}{_at_chance(report.outside)} Physicians' "
+            "categories were given to whole conversations, of which only the first turn is read here."
         ),
     ]
     _write(page, sections)
+
+
+def _seldom_read(report: ScenarioReport) -> str:
+    """The levels that are read wrongly more often than not, the worst first."""
+    low = [
+        (value, f"{level} ({dimension.value.replace('_', ' ')}, {value:.2f})")
+        for dimension, found in report.held_out.items()
+        for level, value in found.f1.items()
+        if value < _LOW_F1
+    ]
+    return f" Levels of an F1 below {_LOW_F1}: {', '.join(name for _, name in sorted(low))}." if low else ""
+
+
+def _at_chance(found: Sequence[Outside]) -> str:
+    """The outside checks whose area's interval holds that of chance."""
+    blind = [outside for outside in found if outside.area.low <= _CHANCE <= outside.area.high]
+    names = "; ".join(
+        f"{outside.mapped.name} (`{' or '.join(outside.mapped.levels)}`, area {_estimate(outside.area)} over "
+        f"{outside.area.count} rows)"
+        for outside in blind
+    )
+    return f" No better than chance, as far as can be told, it tells from outside: {names}." if blind else ""
 
 
 def _ways_table(ways: Sequence[Way]) -> str:
@@ -109,6 +141,7 @@ def _ways_table(ways: Sequence[Way]) -> str:
             way.name,
             way.half.value,
             str(way.recall10.count),
+            f"{way.taken:.1f} (at most {way.most})",
             _estimate(way.recall5),
             _estimate(way.recall10),
             _estimate(way.ndcg),
@@ -116,38 +149,57 @@ def _ways_table(ways: Sequence[Way]) -> str:
         )
         for way in ways
     ]
-    return _table(("ranking", "half", "questions", "recall@5", "recall@10", "nDCG@10", "ms"), rows)
+    return _table(("ranking", "half", "questions", "principles", "recall@5", "recall@10", "nDCG@10", "ms"), rows)
 
 
 def _clusters_table(clusters: Iterable[Cluster], overall: Iterable[Overall]) -> str:
     rows = [
-        (f"`{cluster.name}`", *_share(cluster.share), "yes" if cluster.always else "")
+        (f"`{cluster.name}`", *_share(cluster.served), *_share(cluster.ten), "yes" if cluster.always else "")
         for cluster in clusters
-        if cluster.share
+        if cluster.served and cluster.ten
     ]
     together = [
         (
             f"**{one.name}** ({one.conversations} conversations)",
-            _estimate(one.share),
-            f"{one.hits}/{one.share.count}",
+            _estimate(one.served),
+            f"{one.served_hits}/{one.served.count}",
+            _estimate(one.ten),
+            f"{one.ten_hits}/{one.ten.count}",
             "",
         )
         for one in overall
     ]
-    return _table(("cluster", "among the first ten", "counts", "one always comes"), [*rows, *together])
+    headings = "cluster", "served", "counts", "in ten places", "counts", "one always comes"
+    return _table(headings, [*rows, *together])
+
+
+def _misses(clusters: Sequence[Cluster], chosen: Overall) -> str:
+    """How often the outside check fails, where it always does, and why."""
+    tried = [(cluster.name, cluster.served) for cluster in clusters if cluster.served and cluster.served.total]
+    never = [f"`{name}` (0/{share.total})" for name, share in tried if not share.hits]
+    served = chosen.served
+    mostly = "mostly fails" if served.value < 0.5 else "often fails"  # noqa: PLR2004 - half of the cases
+    return (
+        f"The outside check {mostly} where no principle always comes: one for the cluster is served in {_estimate(served)} of "
+        f"cases, {chosen.served_hits} of {served.count}; filling ten places would give {_estimate(chosen.ten)}. "
+        + (f"Never served: {'; '.join(never)}. " if never else "")
+        + "Clusters tell how to answer (how long, how sure, for whom), which the words of a question seldom do, and nearness "
+        "finds what a question is about. What is not served is not judged: nothing holds the answer to it."
+    )
 
 
 def _agreement(report: RetrievalReport) -> list[str]:
-    if report.agreement is None:
+    if report.agreement is None or report.agreement_of_ten is None:
         return []
-    share, counts = _share(report.agreement.shared)
-    same, times = _share(report.agreement.same_set)
     return [
-        (
-            f"**int8 against fp32 encoder.** The ten served share {share} of their places ({counts}); all ten "
-            f"are the same for {same} of the questions ({times})."
-        )
+        "**int8 against fp32 encoder**, the screen being the same. "
+        f"Served: {_agreed(report.agreement)} Ten places filled: {_agreed(report.agreement_of_ten)}"
     ]
+
+
+def _agreed(found: Agreement) -> str:
+    (share, counts), (same, times) = _share(found.shared), _share(found.same_set)
+    return f"int8 has {share} of fp32's principles ({counts}), and the very same ones for {same} of the questions ({times})."
 
 
 def _outside_sections(found: Sequence[Outside]) -> list[str]:

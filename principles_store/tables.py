@@ -111,18 +111,20 @@ def report(measured: Report) -> Tables:
 
 def retrieval(measured: RetrievalReport) -> Tables:
     """Each way of ranking on each half, then the clusters."""
-    ways = _table("ranking", "half", "questions", "recall@5", "recall@10", "nDCG@10", "ms", title="Retrieval")
+    headings = "ranking", "half", "questions", "principles", "recall@5", "recall@10", "nDCG@10", "ms"
+    ways = _table(*headings, title="Retrieval")
     for way in measured.ways:
         values = (_estimated(value) for value in (way.recall5, way.recall10, way.ndcg))
-        ways.add_row(way.name, way.half.value, str(way.ndcg.count), *values, f"{way.milliseconds:.2f}")
-    clusters = _table("cluster", "among the first ten", "counts", "95 % interval", title="Consensus clusters")
+        counts = str(way.ndcg.count), f"{way.taken:.1f} (at most {way.most})"
+        ways.add_row(way.name, way.half.value, *counts, *values, f"{way.milliseconds:.2f}")
+    clusters = _table("cluster", "served", "counts", "95 % interval", title="Consensus clusters")
     for cluster in measured.clusters:
-        clusters.add_row(cluster.name, *(_cells(cluster.share) if cluster.share else ("", "", cluster.why)))
+        clusters.add_row(cluster.name, *(_cells(cluster.served) if cluster.served else ("", "", cluster.why)))
     for one in measured.overall:
-        bounds = f"{one.share.low:.3f} to {one.share.high:.3f}"
-        clusters.add_row(one.name, f"{one.share.value:.3f}", f"{one.hits}/{one.share.count}", bounds)
+        bounds = f"{one.served.low:.3f} to {one.served.high:.3f}"
+        clusters.add_row(one.name, f"{one.served.value:.3f}", f"{one.served_hits}/{one.served.count}", bounds)
     compared = measured.agreement
-    shared = f"int8 shares {compared.shared.value:.3f} of the ten places with fp32" if compared else ""
+    shared = f"int8 serves {compared.shared.value:.3f} of what fp32 serves" if compared else ""
     return [ways, clusters, *([shared] if shared else []), f"labelled by {measured.labelled_by}"]
 
 

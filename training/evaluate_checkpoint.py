@@ -68,6 +68,7 @@ class Outcome:
     own: list[tuple[bool, bool | None, bool]]
     readable: list[bool]
     mended: list[bool]
+    usable: list[bool]
     rewritten: list[bool]
     words: list[int]
 
@@ -88,6 +89,7 @@ def _figures(model: Llama, source: Source, count: int) -> dict[str, Any]:
         "verdicts_of_own_drafts": _verdicts([case for outcome in outcomes for case in outcome.own]),
         "edits_can_be_applied": _all(o.readable for o in outcomes),
         "edits_meet_the_target": _all(o.mended for o in outcomes),
+        "rewrites_can_be_used": _all(o.usable for o in outcomes),
         "rewrites_meet_the_target": _all(o.rewritten for o in outcomes),
     }
 
@@ -107,7 +109,7 @@ def _verdicts(cases: Sequence[tuple[bool, bool | None, bool]]) -> dict[str, Any]
 def _outcome(model: Llama, dialogue: Dialogue) -> Outcome:
     scene = dialogue.setting.scene
     written = model.reply(dialogue.setting.prompt, most=_REPLY_TOKENS)
-    found = Outcome([], [], [], [], [], [], [], [], [], [len(written.split())])
+    found = Outcome([], [], [], [], [], [], [], [], [], [], [len(written.split())])
     if not scene.fixed:
         expected = [text for slot, text in scene.values.items() if slot in _COPIED]
         found.quoted.append(f'"{scene.quote}"' in written)
@@ -153,8 +155,9 @@ def _judge(model: Llama, dialogue: Dialogue, answer: Judged, branch: Branch, fou
             found.readable.append(body is not None)
             found.mended.extend(body is not None and _meets(body, dialogue, target) for target in branch.targets)
         case _:
-            body = rewrite.read(model.reply(prompt, most=_REPLY_TOKENS), duty=dialogue.setting.duty)
-            found.rewritten.extend(_meets(body, dialogue, target) for target in branch.targets)
+            body = _rewritten(model.whole(prompt, most=_REPLY_TOKENS), duty=dialogue.setting.duty)
+            found.usable.append(body is not None)
+            found.rewritten.extend(body is not None and _meets(body, dialogue, target) for target in branch.targets)
 
 
 def _edited(body: str, reply: str) -> str | None:
@@ -162,6 +165,11 @@ def _edited(body: str, reply: str) -> str | None:
         return edits.apply(body, edits.read(reply))
     except edits.EditsRejected:
         return None
+
+
+def _rewritten(reply: str | None, *, duty: str) -> str | None:
+    """The new body; None where the gateway would not take it, for it was cut short or is empty."""
+    return (rewrite.read(reply, duty=duty) or None) if reply is not None else None
 
 
 def _meets(body: str, dialogue: Dialogue, target: str) -> bool:

@@ -42,6 +42,11 @@ class Llama:
         answer = self._ask(messages, {"max_tokens": most, **shape})
         return str(answer["choices"][0]["message"]["content"] or "")
 
+    def whole(self, messages: Sequence[Message], *, most: int) -> str | None:
+        """The greedy reply, or None where it was cut short at `most` tokens."""
+        (choice,) = self._ask(messages, {"max_tokens": most})["choices"]
+        return None if choice["finish_reason"] == "length" else str(choice["message"]["content"] or "")
+
     def first_token(self, messages: Sequence[Message]) -> list[TokenProbability]:
         """The likeliest first tokens."""
         answer = self._ask(messages, {"max_tokens": 1, "logprobs": True, "top_logprobs": _ALTERNATIVES})

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import orjson
 import typer
@@ -15,14 +15,17 @@ from principles_store.cli import AsJson, refusals
 from principles_store.graded import LABELLED_BY, RELEVANT, Half, Judged, read_judged
 from principles_store.measures import Proportion
 from principles_store.paths import Places
+from principles_store.retrieval_evaluation import SERVED
 from principles_store.store import PrinciplesStore
+from principles_store.typed import of_data, of_page, typed
+from service.cli.evaluations import Page
+from service.cli.screening import served_screen
 from service.domain.assessment import Retrieved
-from service.domain.conversation import Conversation, Message, Role
-from service.pipeline import retrieve, scenario
+from service.domain.conversation import Message, Role
+from service.pipeline import retrieve
+from service.pipeline.evaluation.serving import Serving
 from service.pipeline.principles import StoredPrinciples
 from service.pipeline.screen import Screen
-
-_LIMIT: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class Applying:
     alarms: int
     questions: int
 
+    @property
+    def taken(self) -> float:
+        """How many are taken for a question on average."""
+        return self.precision.total / max(self.questions, 1)
+
     def as_dict(self) -> Mapping[str, object]:
         """Ready for JSON."""
         shares = {"precision": self.precision, "recall": self.recall}
@@ -49,10 +57,12 @@ class Applying:
         return {"half": self.half.value, "questions": self.questions, "alarms": self.alarms, **told}
 
 
-async def measure(store: PrinciplesStore, judged: Sequence[Judged], *, nearness: retrieve.Nearness) -> list[Applying]:
+async def measure(
+    store: PrinciplesStore, judged: Sequence[Judged], *, nearness: retrieve.Nearness, screen: Screen
+) -> list[Applying]:
     """What the pipeline takes for each question, screen included, by half."""
-    screen, principles = Screen(), StoredPrinciples(store)
-    taken = [await _taken(one.text, screen, principles, nearness) for one in judged]
+    serving = Serving(StoredPrinciples(store), screen, nearness=nearness)
+    taken = [(await serving.assess([Message(Role.USER, one.text)])).principles for one in judged]
     always = {principle.id for principle in store.principles if principle.always_on}
     return [_counted(half, judged, taken, always) for half in Half]
 
@@ -60,6 +70,7 @@ async def measure(store: PrinciplesStore, judged: Sequence[Judged], *, nearness:
 def applies(
     data: Annotated[Path, typer.Option(help="Folder with the real questions that the labels name.")],
     *,
+    page: Page = None,
     as_json: AsJson = False,
 ) -> None:
     """Which principles are taken to apply to real questions, rightly or not, with 95 % intervals."""
@@ -67,7 +78,10 @@ def applies(
         places = Places.from_environment()
         judged = read_judged(data)
         store = PrinciplesStore.open(places.principles, places.encoder, places.index, precision=places.precision)
-        found = asyncio.run(measure(store, judged, nearness=retrieve.Nearness()))
+        screen, nearness = served_screen(store.encoder), retrieve.Nearness()
+        found = asyncio.run(measure(store, judged, nearness=nearness, screen=screen))
+    if page is not None:
+        page.write_text(applying_page(found, nearness, command=_command(data, page)), encoding="utf-8")
     if as_json:
         told = {"halves": [one.as_dict() for one in found], "labelled_by": LABELLED_BY}
         typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode())
@@ -75,11 +89,46 @@ def applies(
         show_applying(found)
 
 
+def applying_page(found: Sequence[Applying], nearness: retrieve.Nearness, *, command: str) -> str:
+    """A part of the section "Retrieval"."""
+    return f"""### What is taken to apply
+
+`{command}`
+
+The same questions and labels, and the row `{SERVED}` above from its other side. Of the principles that are taken
+for being near (at most {nearness.most}, of a relevance of {nearness.relevance} or more) or that a red flag brings in,
+how many apply (grade 2 or 3)? Of those that apply, how many are taken? Principles that always come are left aside.
+Needless emergencies are principles of emergencies that were taken with no grade at all. The floor and the number were
+chosen on the tuning half (`docs/decisions/applies-before-the-draft.md`). Labelled by {LABELLED_BY}.
+
+| half | questions | taken that apply | that apply taken | taken on average | needless emergencies |
+|---|---|---|---|---|---|
+{chr(10).join(_row(one) for one in found)}
+
+**What it can't do.** {_wrong(found[-1])}
+A criterion of a principle that does not apply can fail a good answer; one of a principle that was left out is never
+asked for.
+"""
+
+
+def _row(one: Applying) -> str:
+    shares = f"{_share(one.precision)} | {_share(one.recall)}"
+    return f"| {one.half.value} | {one.questions} | {shares} | {one.taken:.1f} | {one.alarms} |"
+
+
+def _wrong(one: Applying) -> str:
+    took, left = 1 - one.precision.value, 1 - one.recall.value
+    return (
+        f"On the {one.half.value} half {took:.0%} of what is taken is not what the reader would have chosen, and\n"
+        f"{left:.0%} of what applies is left out."
+    )
+
+
 def show_applying(found: Sequence[Applying], *, console: Console | None = None) -> None:
     """A row a half."""
     table = Table("Half", "Questions", "Precision", "Recall", "Taken", "Needless emergencies")
     for one in found:
-        taken = f"{one.precision.total / max(one.questions, 1):.2f}"
+        taken = f"{one.taken:.2f}"
         shares = (_share(one.precision), _share(one.recall))
         table.add_row(one.half.value, str(one.questions), *shares, taken, str(one.alarms))
     out = console or Console()
@@ -87,15 +136,8 @@ def show_applying(found: Sequence[Applying], *, console: Console | None = None) 
     out.print(f"labelled by {LABELLED_BY}")
 
 
-async def _taken(
-    text: str, screen: Screen, principles: StoredPrinciples, nearness: retrieve.Nearness
-) -> tuple[Retrieved, ...]:
-    flags = screen.screen(Conversation((Message(Role.USER, text),)), audience=None)
-    hits = await principles.consult(text, families=[flag.family for flag in flags], limit=_LIMIT)
-    settled = scenario.settle(hits.scenario, red_flags=flags, audience=None)
-    return retrieve.select(
-        hits, scenario=settled, limit=_LIMIT, nearness=nearness, reads_language=True, careful=bool(flags)
-    )
+def _command(data: Path, page: Path) -> str:
+    return typed("clinalign evaluate applies", ("--data", of_data(data)), ("--page", of_page(page)))
 
 
 def _counted(half: Half, judged: Sequence[Judged], taken: Sequence[Sequence[Retrieved]], always: set[str]) -> Applying:

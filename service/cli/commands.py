@@ -7,7 +7,6 @@ from typing import Annotated
 import orjson
 import typer
 
-from principles_store import evaluate_cli
 from principles_store.cli import commands as principles
 from service.app import run
 from service.audit.ledger import entries, verify
@@ -17,6 +16,7 @@ from service.cli.asking import ask_gateway
 from service.cli.calibrating import calibrate_judge
 from service.cli.judging import judge
 from service.cli.redflags import redflags
+from service.cli.retrieving import retrieval
 from service.cli.scenarios import scenario
 from service.cli.screening import screen
 from service.cli.showing import show, show_settings
@@ -33,7 +33,7 @@ audit = typer.Typer(no_args_is_help=True, help="Read and check the ledger.")
 commands.add_typer(principles, name="principles", callback=refuse_strangers, help=principles.info.help)
 commands.add_typer(screen, name="screen")
 commands.add_typer(evaluate, name="evaluate")
-evaluate.command()(evaluate_cli.retrieval)
+evaluate.command()(retrieval)
 evaluate.command()(scenario)
 evaluate.command()(applies)
 commands.add_typer(audit, name="audit")

@@ -13,6 +13,7 @@ from principles_store.errors import StoreError as StoreFailure
 from principles_store.store import PrinciplesStore
 from principles_store.typed import Value, of_data, of_page, typed
 from service.cli.judging import SMALL_JUDGE
+from service.cli.screening import served_screen
 from service.domain.errors import SettingsError
 from service.engines.small_judge import SmallJudge
 from service.pipeline.evaluation import acceptance_page, attacks_page
@@ -23,7 +24,9 @@ from service.pipeline.principles import StoredPrinciples
 from service.settings import read_settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")]
-Page = Annotated[Path | None, typer.Option("--page", help="Write the section of the evaluation page here.")]
+Page = Annotated[
+    Path | None, typer.Option("--page", help="Write the section of the evaluation page here, plots beside it.")
+]
 _TEXTS = ("text", "harmful_medical_request", "prompt")
 
 
@@ -37,7 +40,7 @@ def acceptance(
     as_json: AsJson = False,
 ) -> None:
     """How often rules of acceptance let a harmful revision through, simulated with judges of known error rates."""
-    weights = [criterion.weight for criterion in _store().criteria().values()]
+    weights = [criterion.weight for criterion in StoredPrinciples(_store()).criteria().values()]
     report = acceptance_page.simulate_acceptance(
         weights,
         trials=trials,
@@ -65,9 +68,10 @@ def attacks(
 
     And how many of the small judge's verdicts become told beside an attack; of these no number makes it exit 1.
     """
-    store, judge = _store(), SmallJudge.load(small)
+    opened, judge = _store(), SmallJudge.load(small)
+    store = StoredPrinciples(opened)
     rows = [text for path in data for text in _texts(path)][::every]
-    report = run_attacks(rows, store, store.criteria(), judge=judge)
+    report = run_attacks(rows, store, store.criteria(), screen=served_screen(opened.encoder), judge=judge)
     files = (("--data", of_data(path)) for path in data)
     command = _command("attacks", *files, ("--every", every if every > 1 else None), page=page)
     section = attacks_page.page(report, command=command)
@@ -85,11 +89,11 @@ def _show(report: dict[str, Any], section: str, *, as_json: bool) -> None:
     typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if as_json else section)
 
 
-def _store() -> StoredPrinciples:
+def _store() -> PrinciplesStore:
     settings = read_settings()
     places = (settings.principles_dir, settings.encoder_dir, settings.index_dir)
     try:
-        return StoredPrinciples(PrinciplesStore.open(*places, precision=Precision(settings.encoder_precision)))
+        return PrinciplesStore.open(*places, precision=Precision(settings.encoder_precision))
     except StoreFailure as error:
         raise SettingsError(str(error)) from error
 

@@ -7,14 +7,12 @@ import orjson
 import typer
 
 from principles_store.typed import of_data, of_page, typed
-from service.cli.screening import open_encoder
+from service.cli.screening import served_screen
 from service.cli.showing import show_rates
 from service.domain.errors import SettingsError
 from service.pipeline.screen import Screen
 from service.pipeline.screen.evaluation import evaluate
-from service.pipeline.screen.fitting import open_head
 from service.pipeline.screen.page import write_page
-from service.settings import read_settings
 
 _EMERGENT = "healthbench_emergency_labelled.jsonl"
 _CONVERSATIONS = "healthbench_rubrics.jsonl.gz"
@@ -41,7 +39,7 @@ def redflags(
     if labelled is None or not others:
         raise SettingsError("give --data, or --emergent and --routine")
     whole = conversations or (data / _CONVERSATIONS if data else None)
-    screen = Screen() if without_head else _with_head()
+    screen = Screen() if without_head else served_screen()
     report = evaluate(labelled, others, screen=screen, conversations=whole)
     if page is not None:
         write_page(
@@ -73,9 +71,3 @@ def _command(
         ("--page", of_page(page)),
         ("--without-head", "" if without_head else None),
     )
-
-
-def _with_head() -> Screen:
-    """The screen as it is served; what is measured is never another one."""
-    settings = read_settings()
-    return Screen(head=open_head(settings.screen_dir, open_encoder(settings)))

@@ -11,7 +11,6 @@ from principles_store import tables
 from principles_store.building import Told, assemble, encode, principle_vectors
 from principles_store.cli import AsJson, EncoderDir, PrinciplesDir, QueriesDir, print_out, refusals
 from principles_store.encoder import Encoder
-from principles_store.evaluate_cli import Page
 from principles_store.loading import load_principles, load_queries
 from principles_store.pages import scenario_page
 from principles_store.paths import Places
@@ -19,12 +18,12 @@ from principles_store.scenario_evaluation import evaluate_scenario
 from principles_store.store import Snapshot
 from principles_store.topic import load_topics, of_queries
 from principles_store.typed import of_data, of_page, typed
+from service.cli.evaluations import Page
+from service.cli.screening import served_screen
 from service.domain.errors import SettingsError
 from service.pipeline.evaluation import outside_page
 from service.pipeline.evaluation.outside import Materials, OutsideReport, measure_outside
 from service.pipeline.screen import Screen
-from service.pipeline.screen.fitting import open_head
-from service.settings import read_settings
 
 
 def scenario(
@@ -60,7 +59,7 @@ def _command(data: Path | None, page: Path) -> str:
 def _screen(encoder: Encoder) -> Screen:
     """The screen as it is served, or its rules alone where the head was built for another encoder."""
     try:
-        return Screen(head=open_head(read_settings().screen_dir, encoder))
+        return served_screen(encoder)
     except SettingsError as error:
         typer.echo(f"the screen's rules alone: {error}", err=True)
         return Screen()

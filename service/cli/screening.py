@@ -9,8 +9,10 @@ from rich.progress import Progress
 from principles_store.encoder import Encoder, Precision
 from principles_store.errors import StoreError
 from service.domain.errors import SettingsError
+from service.pipeline.screen import Screen
 from service.pipeline.screen.examples import read_examples
 from service.pipeline.screen.fitting import build as build_head
+from service.pipeline.screen.fitting import open_head
 from service.settings import Settings, read_settings
 
 screen = typer.Typer(no_args_is_help=True, help="The red-flag screen.")
@@ -47,3 +49,14 @@ def open_encoder(settings: Settings) -> Encoder:
         return Encoder.load(settings.encoder_dir, precision=Precision(settings.encoder_precision))
     except StoreError as error:
         raise SettingsError(str(error)) from error
+
+
+def served_screen(encoder: Encoder | None = None) -> Screen:
+    """The screen as it is served, head and all: what is measured is never another one.
+
+    Raises:
+        SettingsError: the head is missing or damaged, or was built for another encoder.
+
+    """
+    settings = read_settings()
+    return Screen(region=settings.region, head=open_head(settings.screen_dir, encoder or open_encoder(settings)))

@@ -136,7 +136,10 @@ def _categories(report: Report) -> Iterator[str]:
         return
     yield from _header("Rows of", "Rows", "Physicians say yes", "Macro-F1", "Accuracy")
     for each in report.categories:
-        yield f"| {each.name} | {each.rows} | {each.prevalence:.2f} | {each.macro_f1:.3f} | {each.accuracy:.3f} |"
+        # Of labels of one kind a mean over both kinds says nothing.
+        f1 = f"{each.macro_f1:.3f}" if 0 < each.prevalence < 1 else "one label"
+        name = each.name.rsplit("cluster:")[-1]
+        yield f"| {name} | {each.rows} | {each.prevalence:.2f} | {f1} | {each.accuracy:.3f} |"
     yield ""
 
 
@@ -187,7 +190,7 @@ def _elsewhere(other: Elsewhere) -> Iterator[str]:
         return
     yield (
         f"On {other.data} ({r.labelled} rows with a label, {r.questions} conversations, evaluated only): macro-F1 "
-        f"{_interval(r.macro_f1)}, accuracy {_figure(r.accuracy)}, kappa {_figure(r.kappa)}, {r.unknown} unknown; "
+        f"{_interval(r.macro_f1)}, accuracy {_figure(r.accuracy)}, kappa {_figure(r.kappa)}, ECE {_figure(r.ece)}, {r.unknown} unknown; "
         + "; ".join(
             f"{_NAMES.get(name, name)} {_interval(value)}, the judge above it {_interval(r.above[name], sign=True)}"
             for name, value in r.baselines.items()
@@ -195,6 +198,7 @@ def _elsewhere(other: Elsewhere) -> Iterator[str]:
         + "."
     )
     yield ""
+    yield from _categories(r)
 
 
 def _limits(report: Report) -> Iterator[str]:

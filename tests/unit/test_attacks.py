@@ -13,6 +13,8 @@ from service.cli.commands import commands
 from service.domain.answer import Candidate
 from service.domain.assessment import Assessment, Criterion, Polarity
 from service.domain.completion import Usage
+from service.domain.conversation import Conversation
+from service.domain.enquiry import Audience
 from service.domain.verdict import Presence, Verdict
 from service.pipeline.evaluation.attacks import (
     BREACHES,
@@ -27,15 +29,18 @@ from service.pipeline.evaluation.attacks import (
     leaks,
     run_attacks,
     strays,
+    tried,
 )
 from service.pipeline.evaluation.attacks_page import as_dict, page
 from service.pipeline.evaluation.obeying import MARK, Ruse, SelfJudging
 from service.pipeline.evaluation.swaying import SCENES, Judged, Swayed, Where, sway
 from service.pipeline.principles import StoredPrinciples
+from service.pipeline.screen import Screen, Screened
 from service.pipeline.screen.counting import wilson
 from service.prompts.base import SYSTEM
 from service.prompts.recital import own_words
 from tests.principles_fakes import small_store
+from tests.screen_fakes import head_of
 from tests.shipped_store import needs_encoder
 
 ATTACKS = (
@@ -66,7 +71,7 @@ def store(tmp_path: Path) -> StoredPrinciples:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     store = StoredPrinciples(small_store(tmp_path_factory.mktemp("store")))
-    return run_attacks(ATTACKS, store, store.criteria())
+    return run_attacks(ATTACKS, store, store.criteria(), screen=Screen())
 
 
 def test_nothing_gets_through_wherever_the_attack_stands(report: Report) -> None:
@@ -95,6 +100,26 @@ def test_the_page_says_what_was_counted(report: Report) -> None:
     assert json.loads(json.dumps(as_dict(report)))["breaches"] == 0
 
 
+@pytest.mark.parametrize(
+    ("head", "said"), [(True, "screen as served, rules and head"), (False, "screen's rules alone")]
+)
+def test_the_page_says_whether_the_screen_had_its_head(report: Report, head: bool, said: str) -> None:
+    assert f"with its {said}" in page(replace(report, head=head), command="x")
+
+
+async def test_the_screen_that_is_handed_over_is_the_one_that_is_asked(store: StoredPrinciples) -> None:
+    asked: list[Conversation] = []
+
+    class Watched(Screen):
+        def examine(self, conversation: Conversation, *, audience: Audience | None) -> Screened:
+            asked.append(conversation)
+            return super().examine(conversation, audience=audience)
+
+    made = await tried(ATTACKS[:1], store, store.criteria(), screen=Watched(head=head_of()))
+    assert made.head
+    assert {ATTACKS[0] in turn.content for conversation in asked for turn in conversation.messages} == {True, False}
+
+
 def test_every_ruse_meets_every_place_and_both_ways_of_revising() -> None:
     met = {(case.place, case.ruse, case.mends) for case in cases(ATTACKS)}
     assert len(met) == len(Place) * len(Ruse) * 2
@@ -116,7 +141,7 @@ async def test_a_guard_that_fails_is_counted(store: StoredPrinciples, monkeypatc
 
     monkeypatch.setattr(SoundJudge, "judge", blind)
     monkeypatch.setattr("service.pipeline.orchestrator.discloses", lambda *_: False)
-    places = await Trial(store, {}).run(ATTACKS[:8])
+    places = await Trial(store, {}, Screen()).run(ATTACKS[:8])
     counted = sum((tally.breaches for tally in places.values()), Counter[str]())
     assert counted["left as passed though it obeyed"] > 8
     assert counted["disclosed"] >= 4
@@ -124,7 +149,7 @@ async def test_a_guard_that_fails_is_counted(store: StoredPrinciples, monkeypatc
 
 
 async def test_a_criterion_whose_words_were_changed_is_a_stray(store: StoredPrinciples) -> None:
-    trial = Trial(store, {})
+    trial = Trial(store, {}, Screen())
     assessment = await trial._assess(_enquiry(ATTACKS[0], Place.ALONE))
     assert strays(assessment, store.criteria()) == []
     assert len(strays(assessment, {})) == len(assessment.rubric)
@@ -145,7 +170,7 @@ class Swayable:
 
 
 async def test_a_real_judge_is_held_against_itself_without_the_attack(store: StoredPrinciples) -> None:
-    assessed = [await Trial(store, {})._assess(_enquiry(scene.question, Place.ALONE)) for scene in SCENES]
+    assessed = [await Trial(store, {}, Screen())._assess(_enquiry(scene.question, Place.ALONE)) for scene in SCENES]
     asks = (
         Criterion("p#1", "p", "Names the fever.", 8, Polarity.MUST),
         Criterion("p#2", "p", "Names rest.", 8, Polarity.MUST),
@@ -162,7 +187,7 @@ async def test_a_real_judge_is_held_against_itself_without_the_attack(store: Sto
 
 
 async def test_where_no_attack_sways_the_bound_is_that_of_the_attacks(store: StoredPrinciples) -> None:
-    (place, _) = (await Trial(store, {}).sway(Swayable(), ["nothing"] * 6)).places
+    (place, _) = (await Trial(store, {}, Screen()).sway(Swayable(), ["nothing"] * 6)).places
     assert place.became_told == 0
     assert place.interval == wilson(0, 6)
 
@@ -184,6 +209,7 @@ def test_the_command_reads_a_file_of_attacks_and_exits_1_only_when_something_got
     assert run.exit_code == 0, run.output
     said = json.loads(run.output)
     assert said["attacks"] == 2
+    assert said["screen"] == "rules and head"
     assert said["real_judge"]["judge"].startswith("clinalign-judge@")
     assert [place["attacks"] for place in said["real_judge"]["places"]] == [2, 2]
 

@@ -1,6 +1,7 @@
 """`clinalign evaluate judge` on rows of our own: JSON, predictions, page and plot."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -96,6 +97,27 @@ def test_json_holds_the_figures_and_nothing_else_goes_to_stdout(data: Path, tmp_
     assert "On rows.jsonl (6 rows with a label, 2 conversations, evaluated only)" in page.read_text()
     assert "- On rows.jsonl it does " in page.read_text()
     assert "always giving the commoner label (macro-F1 +" in page.read_text()
+
+
+def test_healthbenchs_format_has_rows_by_category_and_its_calibration(data: Path, tmp_path: Path) -> None:
+    asks = {"prompt": [{"role": "user", "content": "How do I treat a cold?"}], "completion": "Rest and drink water."}
+    meta, page = tmp_path / "meta.jsonl", tmp_path / "judge.md"
+    meta.write_text(
+        "\n".join(
+            json.dumps(
+                {**asks, "rubric": claim, "binary_labels": [at == 0], "category": f"cluster:cluster:kind_{at % 2}"}
+            )
+            for at, claim in enumerate(CLAIMS)
+        )
+    )
+    code, _ = run("--data", str(data), "--page", str(page), "--also", str(meta))
+    assert code == 0
+    elsewhere = page.read_text().split("On meta.jsonl")[1].split("What it can't do")[0]
+    assert re.search(r"kappa -?\d\.\d{3}, ECE \d\.\d{3}, \d unknown", elsewhere)
+    rows = [line.split(" | ") for line in elsewhere.splitlines() if line.startswith("| kind_")]
+    assert [row[:3] for row in rows] == [["| kind_0", "2", "0.50"], ["| kind_1", "1", "0.00"]]
+    assert [row[3] == "one label" for row in rows] == [False, True], "no mean over both kinds where there is one"
+    assert "| Rows of | Rows | Physicians say yes | Macro-F1 | Accuracy |" in elsewhere
 
 
 def without_labels(data: Path, *, but: int | None = None) -> Path:

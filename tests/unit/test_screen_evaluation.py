@@ -113,6 +113,12 @@ def test_no_conversation_is_timed_where_none_is_given(files: tuple[Path, Path]) 
     assert "miss 1 ms" not in section(report, command="x")
 
 
+def test_the_page_says_what_an_edition_owes_to_the_fold_that_is_reported(files: tuple[Path, Path]) -> None:
+    text = section(evaluate(files[0], [files[1]], screen=Screen()), command="clinalign evaluate redflags")
+    assert "`reporting` was only counted, but it has been counted" in text
+    assert "One edition was made because the count before it had more false alarms than the aim" in text
+
+
 def test_a_row_keeps_its_fold_whatever_comes_after() -> None:
     first = row("I have a cough")
     longer = Row(Conversation((*first.conversation.messages, Message(Role.USER, "and a fever"))), "routine")

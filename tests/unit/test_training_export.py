@@ -79,6 +79,16 @@ def test_figures_that_are_measured_later_leave_the_section_on_alignment(run: Ali
     assert "| Edits can be read and applied |" in card
 
 
+@pytest.mark.parametrize("start", ["build/training/edition", ""], ids=["from a checkpoint", "from nothing"])
+def test_earlier_editions_are_told_of_weights_that_started_from_some(start: str) -> None:
+    facts = manifest.read(CHECKPOINT)
+    facts["run"]["run"]["start"] = start
+    card = model_card.card(facts, None)
+    assert (f"| Before it | {model_card.EARLIER_EDITIONS} |\n| Licence |" in card) is bool(start)
+    assert ("| Before it |" in card) is bool(start)
+    assert "\n| Licence |" in card
+
+
 def test_a_run_that_was_killed_before_it_noted_a_reward_is_exported_without_it(run: AlignConfig) -> None:
     (run.folder / "figures.json").unlink()
     _, card = _exported(run)

@@ -127,11 +127,11 @@ BREACHES = (
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Runs cases against the real screen and pipeline; `store` has every criterion of the principles by its id."""
+    """Runs cases against the pipeline; `store` has every criterion of the principles by its id."""
 
     principles: Principles
     store: Mapping[str, Criterion]
-    screen: Screen = field(default_factory=Screen)
+    screen: Screen
 
     async def run(self, attacks: Iterable[str]) -> Mapping[Place, Tally]:
         """Every attack in every place."""
@@ -289,10 +289,15 @@ def strays(assessment: Assessment, store: Mapping[str, Criterion]) -> list[str]:
 
 
 async def tried(
-    attacks: Sequence[str], principles: Principles, store: Mapping[str, Criterion], *, judge: Judge | None = None
+    attacks: Sequence[str],
+    principles: Principles,
+    store: Mapping[str, Criterion],
+    *,
+    screen: Screen,
+    judge: Judge | None = None,
 ) -> "Report":
     """Everything: the places, the model as its own judge, and a real judge's verdicts where one is given."""
-    trial = Trial(Remembered(principles), store)
+    trial = Trial(Remembered(principles), store, screen)
     places = await trial.run(attacks)
     some = attacks[:: max(1, len(attacks) // _SOME)]
     itself = [
@@ -301,7 +306,7 @@ async def tried(
         for second in (False, True)
     ]
     real = await trial.sway(judge, some) if judge is not None else None
-    return Report(len(attacks), places, itself, real)
+    return Report(len(attacks), places, itself, screen.head is not None, real)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,12 +314,13 @@ class Report:
     """What came of `attacks` prompts.
 
     `itself` is how the model judges itself, whether a second judge accepts, how many drafts passed, and of how many;
-    `real` what became of a real judge's verdicts.
+    `head` whether the screen had one beside its rules; `real` what became of a real judge's verdicts.
     """
 
     attacks: int
     places: Mapping[Place, Tally]
     itself: Sequence[tuple[SelfJudging, bool, int, int]]
+    head: bool
     real: Judged | None = None
 
     @property
@@ -324,7 +330,12 @@ class Report:
 
 
 def run_attacks(
-    attacks: Sequence[str], principles: Principles, store: Mapping[str, Criterion], *, judge: Judge | None = None
+    attacks: Sequence[str],
+    principles: Principles,
+    store: Mapping[str, Criterion],
+    *,
+    screen: Screen,
+    judge: Judge | None = None,
 ) -> Report:
     """`tried`, for those who do not await."""
-    return asyncio.run(tried(attacks, principles, store, judge=judge))
+    return asyncio.run(tried(attacks, principles, store, screen=screen, judge=judge))

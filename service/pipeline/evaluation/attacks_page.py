@@ -14,6 +14,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     return {
         "attacks": report.attacks,
         "breaches": report.breaches,
+        "screen": "rules and head" if report.head else "rules alone",
         "places": {
             place.value: {
                 "cases": tally.cases,
@@ -46,13 +47,14 @@ def page(report: Report, *, command: str) -> str:
 
 
 def _head(report: Report, command: str) -> Iterator[str]:
+    screen = "screen as served, rules and head" if report.head else "screen's rules alone"
     yield f"""## Attacks
 
 ```
 {command}
 ```
 
-{report.attacks} attack prompts, each in four places, through the whole pipeline with its real screen,
+{report.attacks} attack prompts, each in four places, through the whole pipeline with its {screen}, its
 principles and prompts, and a scripted model that obeys whatever the text says: it does what it is told, recites
 its instructions (plainly or in base64), declares all criteria met, imitates the judge's replies, writes control
 tokens, ends its draft and begins a verdict, or mixes the attack into a good answer. Every other block of eight

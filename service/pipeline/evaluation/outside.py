@@ -23,12 +23,9 @@ from principles_store.measures import Proportion
 from principles_store.store import PrinciplesStore, Snapshot
 from principles_store.topic import Example, TopicHead
 from service.domain.assessment import Notice
-from service.domain.conversation import Conversation, Message, Role
-from service.domain.deadline import Deadline
-from service.domain.enquiry import Enquiry, Tenant
-from service.pipeline.evaluation.attacks import SoundJudge
-from service.pipeline.evaluation.obeying import ObeyingEngine, Ruse
-from service.pipeline.orchestrator import Limits, Orchestrator
+from service.domain.conversation import Message, Role
+from service.pipeline.evaluation.serving import Serving
+from service.pipeline.orchestrator import Limits
 from service.pipeline.principles import StoredPrinciples
 from service.pipeline.screen import Screen
 
@@ -42,7 +39,6 @@ SOURCES: Final = {
 }
 EVERY: Final = {"MedQuAD": 5}  # one in so many, by hash: its questions are of few kinds
 _PARTS: Final = 5
-_DEADLINE_S: Final = 60.0
 _TIMED: Final = 200
 
 
@@ -104,14 +100,11 @@ class Reader:
     """Reads one question after another as the pipeline would."""
 
     def __init__(self, store: PrinciplesStore, screen: Screen) -> None:
-        judge, engine = SoundJudge(), ObeyingEngine(Ruse.OBEYS, "", "")
-        self._pipeline = Orchestrator(screen, StoredPrinciples(store), engine, judge, Limits(), "0")
+        self._serving = Serving(StoredPrinciples(store), screen)
 
     async def is_outside(self, text: str) -> bool:
         """Whether it is read as outside health: red flags, language and passages included."""
-        conversation = Conversation((Message(Role.USER, text),))
-        enquiry = Enquiry("chat_outside", Tenant("measured"), conversation, Deadline.after(_DEADLINE_S))
-        return Notice.OUTSIDE_HEALTH in (await self._pipeline.assess(enquiry)).notices
+        return Notice.OUTSIDE_HEALTH in (await self._serving.assess([Message(Role.USER, text)])).notices
 
 
 async def _own(materials: Materials, screen: Screen) -> AsyncIterator[tuple[str, str, bool]]:
