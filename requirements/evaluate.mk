@@ -1,5 +1,7 @@
 # The guard's parts measured on real cases, into docs/evaluation.md: `make evaluate DATA=FOLDER`.
 SECTIONS := build/evaluation
+# A separate judge model joins the judge's section by its address, say that of `make vllm CHECKPOINT=FOLDER`.
+SEPARATE := $(if $(JUDGE_URL),--judge upstream --upstream $(JUDGE_URL))
 ORDER := redflags scenario retrieval applies judge acceptance attacks
 
 .PHONY: evaluate
@@ -10,7 +12,7 @@ evaluate: install .venv/.installed-dev ## docs/evaluation.md and its plots, from
 	$(BIN)/clinalign evaluate scenario --data $(DATA) --page $(SECTIONS)/scenario.md
 	$(BIN)/clinalign evaluate retrieval --data $(DATA) --page $(SECTIONS)/retrieval.md
 	$(BIN)/clinalign evaluate applies --data $(DATA) --page $(SECTIONS)/applies.md
-	$(BIN)/clinalign evaluate judge --data $(DATA)/kqa_nli_physician_labels.jsonl --judge small --judge self --also $(DATA)/healthbench_meta_100_reconstructed.jsonl --page $(SECTIONS)/judge.md
+	$(BIN)/clinalign evaluate judge --data $(DATA)/kqa_nli_physician_labels.jsonl --judge small --judge self $(SEPARATE) --also $(DATA)/healthbench_meta_100_reconstructed.jsonl --page $(SECTIONS)/judge.md
 	$(BIN)/clinalign evaluate acceptance --trials 20000 --seed 2 --guide 0.40,0.13 --accept 0.30,0.11 --page $(SECTIONS)/acceptance.md
 	$(BIN)/clinalign evaluate attacks --data $(DATA)/promptinjection_garak.jsonl.gz --page $(SECTIONS)/attacks.md
 	cp $(SECTIONS)/*.svg docs/evaluation/

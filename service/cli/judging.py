@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -63,7 +64,7 @@ def judge(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
             mine = rows if kind is JudgeKind.SMALL else sample(rows, most)
             keep = partial(_keep, None if at else predictions, mine)
             say = partial(_say, status)
-            reports.append(evaluate(kind, mine, places, progress=say, keep=keep)[0])
+            reports.append(evaluate(kind, mine, _of(kind, judge, places), progress=say, keep=keep)[0])
     if page is not None:
         others = [(path.name, evaluate(judge[0], read_rows(path), places, progress=_quiet)[0]) for path in also]
         command = _command(data, judge, also, page, most=most)
@@ -73,6 +74,12 @@ def judge(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
         typer.echo(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
     else:
         _show(reports)
+
+
+def _of(kind: JudgeKind, judges: Sequence[JudgeKind], places: Places) -> Places:
+    """Beside a judge of its own at the upstream, the served model is the embedded one."""
+    apart = kind is JudgeKind.SELF and JudgeKind.UPSTREAM in judges
+    return replace(places, upstream=None) if apart else places
 
 
 def _keep(path: Path | None, rows: Sequence[Row], found: Predictions) -> None:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from principles_store import encoder as encoder_module
+from service.cli import judging
 from service.cli.commands import commands
 from service.cli.judging import SMALL_JUDGE
 from service.domain.completion import Ask, Completion, TokenProbability
@@ -242,6 +243,31 @@ def test_a_table_is_shown_by_default(data: Path) -> None:
 def test_a_judge_behind_no_url_is_refused(data: Path) -> None:
     code, _ = run("--data", str(data), "--judge", "upstream")
     assert code != 0
+
+
+@pytest.mark.parametrize(
+    ("judges", "asked"),
+    [
+        (["self"], {"self": "upstream"}),
+        (["upstream"], {"upstream": "upstream"}),
+        (["small", "self", "upstream"], {"small": "upstream", "self": "embedded", "upstream": "upstream"}),
+    ],
+    ids=["the served model there", "a judge there", "both"],
+)
+def test_beside_a_judge_at_the_upstream_the_served_model_is_the_embedded_one(
+    data: Path, monkeypatch: pytest.MonkeyPatch, judges: list[str], asked: dict[str, str]
+) -> None:
+    found: dict[str, str] = {}
+
+    def judged(kind: JudgeKind, _rows: object, places: Places, **_: object) -> tuple[object, None]:
+        found[kind.value] = "embedded" if places.upstream is None else "upstream"
+        return object(), None
+
+    monkeypatch.setattr(judging, "evaluate", judged)
+    monkeypatch.setattr(judging, "_show", lambda _: None)
+    named = [word for judge in judges for word in ("--judge", judge)]
+    code, _ = run("--data", str(data), *named, "--upstream", "http://127.0.0.1:9/v1")
+    assert (code, found) == (0, asked)
 
 
 def test_a_sample_keeps_answers_whole(data: Path) -> None:

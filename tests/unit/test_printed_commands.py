@@ -19,9 +19,9 @@ LABELS, META = Path("kqa_nli_physician_labels.jsonl"), Path("healthbench_meta_10
 
 
 def made() -> dict[str, str]:
-    """What the recipe runs, by section, with the folder of the data as a page names it."""
+    """What the recipe runs, by section, with the folder of the data as a page names it; without a separate judge."""
     recipe = (ROOT / "requirements" / "evaluate.mk").read_text(encoding="utf-8")
-    runs = re.findall(r"\$\(BIN\)/(clinalign evaluate (\w+) .*)", recipe)
+    runs = re.findall(r"\$\(BIN\)/(clinalign evaluate (\w+) .*)", recipe.replace(" $(SEPARATE)", ""))
     said = {name: run.replace("$(DATA)", "FOLDER").replace("$(SECTIONS)", str(SECTIONS)) for run, name in runs}
     assert len(said) == 7
     return said
