@@ -131,7 +131,8 @@ from training.align.kills import Coin
 from training.align.ranks import ranks
 from training.align.run import run
 made = run(read(Path("run.toml")), judge=Coin())
-print(ranks().process_index, "of", ranks().num_processes, "made", made)
+# One write: both processes share one pipe, unbuffered.
+sys.stdout.write(f"{ranks().process_index} of {ranks().num_processes} made {made}\\n")
 """
 TWO_RUN = """
 [run]
