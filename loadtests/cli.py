@@ -6,6 +6,7 @@ import platform
 from pathlib import Path
 from typing import Annotated, Any
 
+import aiohttp
 import orjson
 import typer
 from rich.console import Console
@@ -66,7 +67,11 @@ def write_examples(
         ("--hidden", of_data(hidden)),
         ("--questions", None if questions == _OWN else questions.name),
     )
-    report.write_text(asyncio.run(examples.page(rows, url=url, command=command)))
+    try:
+        page = asyncio.run(examples.page(rows, url=url, command=command))
+    except aiohttp.ClientConnectionError as error:
+        raise SettingsError(f"--url: no gateway answers at {url}: start one beside this, `make run`") from error
+    report.write_text(page)
     typer.echo(f"{report} written")
 
 

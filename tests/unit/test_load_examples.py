@@ -82,6 +82,14 @@ def test_a_folder_without_the_files_ends_the_command_before_anything_is_asked(tm
     assert not (tmp_path / "page.md").exists()
 
 
+def test_without_a_gateway_it_says_how_to_start_one_and_writes_no_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    run = CliRunner().invoke(commands, ["examples", "--url", "http://127.0.0.1:9", "--report", str(page)])
+    assert isinstance(run.exception, SettingsError)
+    assert "make run" in str(run.exception)
+    assert not page.exists()
+
+
 def test_what_is_drawn_is_what_the_page_shows_and_no_text_is_kept_here() -> None:
     rows = [json.loads(line) for line in DRAWN.read_text(encoding="utf-8").splitlines()]
     shown = (ROOT / "docs" / "examples.md").read_text(encoding="utf-8")
