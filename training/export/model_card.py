@@ -55,7 +55,7 @@ the end what always applies. All else that the principles want is left to the ga
 """
 # What the weights had learnt from before the last run. A manifest names the weights that its run started from, but not
 # what they were made of, and earlier editions are no longer here to ask: so it is written down, once an edition.
-EARLIER_EDITIONS = "three earlier editions: 19 million tokens of the first, 2.4 of the second, 5.2 of the third"
+EARLIER_EDITIONS = "two earlier editions and a run that was not published: 19, 2.4 and 4.7 million tokens"
 _FIGURES = """
 ## Figures
 
