@@ -14,6 +14,7 @@ from training.environments import ROOT, TRAINING
 from training.reward import from_environment, verl_entry
 from training.reward.judges import ServedJudge
 
+INSTALLED = ROOT / ".venv-training" / ".installed-align"
 RUBRIC = json.dumps([{"criterion": "Tells the dose.", "points": 5}, {"criterion": "Promises a cure.", "points": -5}])
 
 
@@ -58,7 +59,7 @@ print(json.dumps({name: made[name].tolist() for name in ("rewards", "scores")}))
 
 @pytest.mark.training
 @pytest.mark.timeout(120)  # it imports torch
-@needs(TRAINING.exists(), f"no torch: {ALIGN}")
+@needs(INSTALLED.exists(), f"no aiohttp in .venv-training: {ALIGN}")
 async def test_openrlhfs_entry_scores_the_answer_without_what_ends_it(judge: Served) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CLINALIGN_REWARD_URL": judge.url}
     done = await anyio.run_process([str(TRAINING), "-c", CALLER, RUBRIC], cwd=ROOT, env=environment, check=False)
