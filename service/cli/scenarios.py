@@ -39,7 +39,7 @@ def scenario(
         places = Places.from_environment()
         found = load_principles(principles or places.principles)
         asked = load_queries(queries or places.queries)
-        reader = Encoder.load(encoder or places.encoder)
+        reader = Encoder.load(encoder or places.encoder, precision=places.precision)
         vectors = principle_vectors(found, reader), encode([query.text for query in asked], reader)
         report = evaluate_scenario(found, vectors[0], asked, vectors[1], encoder=reader, folder=data)
         learned = Told.of((*load_topics(), *of_queries(asked)), reader)

@@ -210,6 +210,10 @@ def _limits(report: Report) -> Iterator[str]:
     )
     yield "- It reads English, criteria of up to a long paragraph (400 tokens) and answers of some pages; all else is unknown, never met."
     yield (
+        "- Of some criteria that name an act it says that it doesn't know, where its probability lies near neither end: "
+        "unknown is never met."
+    )
+    yield (
         "- Of the question it reads only which of a criterion's words were the person's own and so tell little: an "
         "answer that says only “yes” tells it nothing. No question makes a claim likelier; one that names a forbidden "
         "thing can hide a mention of it that is doubtful already."

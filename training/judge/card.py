@@ -88,7 +88,7 @@ def _lines(reader: AnswerReader, figures: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "The evidence that each fit weighs was chosen by folds within the rows that it was fitted on: it never saw the"
     yield f"rows that it is reported with. The fit of all rows weighs {', '.join([*manifest.head.weights, *manifest.head.asked])}."
-    yield "The list of what may be weighed was settled after figures like these of earlier editions had been seen (six times;"
+    yield "The list of what may be weighed was settled after figures like these of earlier editions had been seen (seven times;"
     yield "of this edition once, when it was done), so they flatter it somewhat."
     yield ""
     yield f"What each fold held out ({texts['held_out_claims']:.0f} claims), macro-F1 of the logit alone by source:"
