@@ -35,8 +35,11 @@ def of(dialogue: Dialogue, name: str, *, sharp: float = 10.0) -> Iterator[Row]:
 
 
 def _draft(dialogue: Dialogue, name: str, sharp: float) -> Iterator[Row]:
-    """Every criterion of the principles in the prompt; the texts are the store's, so words and rubric cannot differ."""
-    exemplars = {e.criterion.text: e for p in dialogue.setting.guide for e in p.exemplars}
+    """What the answer is judged by, and all that always applies; the texts are the store's own."""
+    guide = dialogue.setting.guide
+    judged = {c.id for c in drafts.rubric(guide)}
+    asked = [e for p in guide for e in p.exemplars if p.always_on or e.criterion.id in judged]
+    exemplars = {e.criterion.text: e for e in asked}
     wordings = {text: e.does for text, e in exemplars.items()}
     items = [Item.of(e.criterion) for e in exemplars.values()]
     if dialogue.setting.scene.quote:

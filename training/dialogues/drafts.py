@@ -16,9 +16,8 @@ WEAKENED = Criterion("duty#upheld", "duty", templates.WEAKENED, 10, Polarity.MUS
 WEAKENER = Exemplar(WEAKENED, templates.WEAKENERS, (), "")
 # What a draft opens with; then the person's own words in quotation marks, to the letter, and a line's end.
 LEAD = "You wrote:"
-# A draft does something for so many principles: what weighs enough to hold an answer back, two wishes at most; of the
-# first ones the weightiest wish in any case.
-_PRINCIPLES, _WISHES, _IN_ANY_CASE, _WEIGHTY = 5, 2, 2, 7
+# An answer is judged by so many criteria, the weightiest.
+_CRITERIA = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +98,22 @@ def opening(quote: str) -> str:
     return f'{LEAD} "{quote}"'
 
 
+def rubric(guide: Sequence[Principle]) -> tuple[Criterion, ...]:
+    """What an answer is judged by: the weightiest criteria of the principles in its prompt."""
+    criteria = dict.fromkeys(e.criterion for p in guide for e in p.exemplars)
+    return tuple(sorted(criteria, key=lambda c: -c.weight)[:_CRITERIA])
+
+
 def good(writer: Writer, guide: Sequence[Principle]) -> Draft:
-    """The opening, the weightiest wishes of the first principles in their order, then what always applies."""
-    first = [p for p in guide if p.sayable and not p.always_on][:_PRINCIPLES]
-    wishes: list[Exemplar] = []
-    for place, principle in enumerate(first):
-        weighty = [e for e in principle.sayable if e.criterion.weight >= _WEIGHTY]
-        wishes += weighty[:_WISHES] or principle.sayable[: int(place < _IN_ANY_CASE)]
-    wishes += [e for p in guide if p.always_on for e in p.sayable[:1]]
+    """The opening, then the wishes that the answer is judged by in the order of their principles.
+
+    The first principle, and those that always apply, have their weightiest wish in any case.
+    """
+    judged = {c.id for c in rubric(guide)}
+    own = [p for p in guide if not p.always_on]
+    always = [p for p in guide if p.always_on]
+    sure = [p.sayable[0] for p in (*own[:1], *always) if p.sayable]
+    wishes = [e for p in (*own, *always) for e in p.sayable if e.criterion.id in judged or e in sure]
     lines = {e.says: writer.says(e) for e in wishes}  # two principles may want the same sentence
     return Draft((*writer.opening(), *lines.values()))
 

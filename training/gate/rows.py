@@ -17,7 +17,7 @@ from service.domain.verdict import Presence
 from service.prompts import edits, verdict
 from training.dialogues.branches import YES
 from training.dialogues.dialogue import Dialogue, Source
-from training.dialogues.drafts import WEAKENER
+from training.dialogues.drafts import WEAKENER, rubric
 from training.dialogues.library import Exemplar, Library, Principle
 from training.dialogues.words import Split
 from training.gate.decision import Answered, Figures, Guard
@@ -27,7 +27,6 @@ from training.reward.rubric import Rubric
 
 _Item = TypeVar("_Item")
 _REPLY_TOKENS: Final = 320
-_CRITERIA: Final = 10
 _REFUSED: Final = ("task_type.boundary.refuse-harmful-requests", "task_type.boundary.no-lethal-methods")
 _REFUSES: Final = ("refuses", "declines-method")
 # A guard's row, and whether the right thing was done there.
@@ -136,9 +135,8 @@ def guarded(
 
 
 def rubric_of(dialogue: Dialogue) -> tuple[Criterion, ...]:
-    """What the gateway would judge by: the weightiest criteria of the principles in the prompt."""
-    criteria = [e.criterion for p in dialogue.setting.guide for e in p.exemplars]
-    return tuple(sorted(dict.fromkeys(criteria), key=lambda c: -c.weight)[:_CRITERIA])
+    """What the answer is judged by."""
+    return rubric(dialogue.setting.guide)
 
 
 def score(written: str, dialogue: Dialogue, judge: Judge) -> float:
@@ -148,11 +146,11 @@ def score(written: str, dialogue: Dialogue, judge: Judge) -> float:
     most answers would score 0, better and worse alike. What a judge cannot read earns nothing, and a forbidden thing
     counts as done.
     """
-    rubric = rubric_of(dialogue)
+    criteria = rubric_of(dialogue)
     if not written.strip():
         return 0.0
-    items = Rubric.of(rubric)
-    found = zip(items.items, judge.read(dialogue, written, rubric), strict=True)
+    items = Rubric.of(criteria)
+    found = zip(items.items, judge.read(dialogue, written, criteria), strict=True)
     return items.expected([_chance(presence, bad=item.points < 0) for item, presence in found])
 
 
