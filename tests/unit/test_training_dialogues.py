@@ -92,6 +92,23 @@ def test_a_draft_to_learn_says_in_few_sentences_only_what_its_principles_want(di
     assert 3 <= sorted(lengths)[len(lengths) // 2] <= 6
 
 
+def test_a_draft_to_learn_does_all_that_it_is_judged_by(dialogues: list[Dialogue]) -> None:
+    for dialogue in (d for d in dialogues if not d.setting.scene.fixed):
+        guide = dialogue.setting.guide
+        exemplars = {e.criterion: e for p in guide for e in p.exemplars}
+        judged = [exemplars[c] for c in drafts.rubric(guide)]
+        always = [p.sayable[0] for p in guide if p.always_on and p.sayable]
+        for body in (a.body for a in dialogue.answers if a.learn):
+            assert [e.criterion.id for e in (*judged, *always) if e.wanted and e.says and e.says not in body] == []
+
+
+def test_an_answer_is_judged_by_the_ten_weightiest_criteria_of_its_principles() -> None:
+    every = {e.criterion for p in LIBRARY.trained[:8] for e in p.exemplars}
+    judged = drafts.rubric(LIBRARY.trained[:8])
+    assert len(judged) == len(set(judged)) == 10 < len(every)
+    assert min(c.weight for c in judged) >= max(c.weight for c in every.difference(judged))
+
+
 def test_a_sentence_that_no_principle_wants_is_off_topic() -> None:
     exemplar = next(e for p in LIBRARY.principles for e in p.exemplars if e.wanted and e.says)
     forbidden = next(e for p in LIBRARY.principles for e in p.exemplars if not e.wanted)

@@ -11,7 +11,7 @@ from service.prompts import edits
 from training.align import tasks
 from training.align.row import APPLIES, QUOTES, RIGHT, Kind, Row
 from training.align.rows import FirstOf, WordingsJudge, woven
-from training.dialogues import library
+from training.dialogues import drafts, library
 from training.dialogues.dialogue import Source
 from training.dialogues.words import Split
 from training.reward.rubric import Item, Rubric
@@ -49,6 +49,16 @@ def test_the_generators_own_reply_earns_all_that_can_be_earned(kind: Kind) -> No
     full = [_score(row, replies[row.id]) == pytest.approx(1.0) for row in rows]
     # An insertion may stand between sentences of a thing that the draft already did.
     assert sum(full) >= 0.9 * len(full)
+
+
+def test_a_draft_earns_by_what_it_is_judged_by_and_what_always_applies() -> None:
+    guides = {f"5/{number}": dialogue.setting.guide for number, dialogue in enumerate(DIALOGUES)}
+    rows = [row for row in ROWS if row.kind is Kind.DRAFT]
+    assert len(rows) > 30
+    for row in rows:
+        always = {e.criterion.text for p in guides[row.id] if p.always_on for e in p.exemplars}
+        judged = {c.text for c in drafts.rubric(guides[row.id])}
+        assert {item.criterion for item in row.rubric.items} - {QUOTES} == always | judged
 
 
 def test_a_draft_that_says_the_question_back_does_so_to_the_letter() -> None:
