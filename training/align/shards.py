@@ -157,29 +157,13 @@ def killed(config: AlignConfig, told: dict[str, str], after: Path) -> None:
         RuntimeError: one ended before.
 
     """
-    with started(config, told):
+    with started(config, told) as children:
         while not after.exists():
-            if os.waitpid(-1, os.WNOHANG) != (0, 0):
+            child, _ = os.waitpid(-1, os.WNOHANG)
+            if child:
+                children.remove(child)
                 raise RuntimeError(f"a process ended before it was killed: {Path('log.txt').read_text()[-4000:]}")
             time.sleep(0.01)
-
-
-def _differ(one: Path, other: Path) -> float:
-    """How far two files' weights lie apart, at the most."""
-    first, second = load_file(one), load_file(other)
-    if first.keys() != second.keys():
-        return float("inf")
-    return max(float((first[name].float() - second[name].float()).abs().max()) for name in first)
-
-
-def _weights(folder: Path) -> Path:
-    (found,) = folder.glob("*model.safetensors")  # or an adapter's
-    return found
-
-
-def _log(folder: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads((folder / "checkpoint/metrics.json").read_text())
-    return rows
 
 
 def compare(variant: str, *, processes: int, precision: str = "no") -> dict[str, Any]:
