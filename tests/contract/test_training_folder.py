@@ -30,7 +30,7 @@ from contextlib import chdir
 from pathlib import Path
 import torch
 from training.align.config import BadRun, read
-from training.align.folder import claimed, note, noted
+from training.align.folder import _last_state, claimed, note, noted
 from training.align.kills import Coin, tiny
 from training.align.rows import load
 from training.align.tally import KeptTally
@@ -80,6 +80,18 @@ with chdir(made):
     model, _ = writer._loaded
     told["placed"] = [str(model.device.type), str(model.dtype)]
     told["gpu"] = torch.cuda.is_available()
+    def state(step, *, whole=True, processes=1):
+        at = made / "stage" / f"checkpoint-{{step}}"
+        at.mkdir(parents=True)
+        (at / "trainer_state.json").write_text("{{}}" if whole else "")
+        for number in range(processes):
+            torch.save({{}}, at / f"rng_state_{{number}}.pth")
+    state(8, processes=2)
+    state(9)
+    state(10, whole=False)
+    told["last_states"] = [Path(_last_state(made / "stage", count)).name for count in (2, 1, 4)]
+    told["states"] = sorted(path.name for path in (made / "stage").iterdir())
+    told["no_state"] = _last_state(made / "none", 2)
 print(json.dumps(told))
 """
 pytestmark = [
@@ -116,6 +128,12 @@ def test_a_run_whose_data_or_base_changed_is_refused(told: dict[str, Any]) -> No
 
 def test_the_tally_of_a_stage_is_that_of_all_its_processes(told: dict[str, Any]) -> None:
     assert (told["tally"]["judge"], told["tally"]["answers"], told["tally"]["verdicts"]) == ("coin", 6, 10)
+
+
+def test_a_state_that_a_process_did_not_finish_gives_way_to_one_that_all_did(told: dict[str, Any]) -> None:
+    assert told["last_states"] == ["checkpoint-8", "checkpoint-9", "checkpoint-9"]
+    assert told["states"] == ["checkpoint-8", "checkpoint-9"], "what nobody can resume from is removed"
+    assert told["no_state"] is None
 
 
 def test_a_writer_stands_where_its_precision_is_for(told: dict[str, Any]) -> None:

@@ -42,7 +42,7 @@ async def test_verls_entry_scores_answer_after_answer_with_one_judge(
     await held.aclose()
 
 
-# As OpenRLHF loads the file of `--remote_rm_url`, and calls it.
+# As OpenRLHF loads the file of `--reward.remote_url`, and calls it.
 CALLER = """
 import importlib.util, json, sys
 spec = importlib.util.spec_from_file_location("reward_func", "training/reward/openrlhf_entry.py")

@@ -2,14 +2,17 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from accelerate.utils import broadcast_object_list
 from peft import get_peft_model
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, Trainer
 
 from training.align.config import AlignConfig, BadRun
+from training.align.ranks import ranks
 from training.align.rows import ROWS
 from training.claim import OtherWork, claim
 from training.export import provenance
@@ -50,13 +53,33 @@ def _data(config: AlignConfig) -> dict[str, Any]:
 
 
 def last_state(folder: Path) -> str | None:
-    """The newest whole state of a stage; one that a kill cut short is removed."""
-    states = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
-    for state in states:
-        if _is_whole(state / "trainer_state.json"):  # the last file that is written
-            return str(state)
-        shutil.rmtree(state)
-    return None
+    """The newest whole state of a stage; one that a kill cut short is removed.
+
+    Of several processes the main one looks and tells the others: else one might remove what another has just seen, and
+    they might go on from different steps.
+    """
+    found = [_last_state(folder, ranks().num_processes) if ranks().is_main_process else None]
+    told: str | None = broadcast_object_list(found)[0]
+    return told
+
+
+def _last_state(folder: Path, processes: int) -> str | None:
+    whole: list[Path] = []
+    for state in sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True):
+        if _is_whole(state / "trainer_state.json"):  # the last file that the main process writes
+            whole.append(state)
+        else:
+            shutil.rmtree(state)
+    best = next((state for state in whole if _is_everybodys(state, processes)), next(iter(whole), None))
+    return str(best) if best else None
+
+
+def _is_everybodys(state: Path, processes: int) -> bool:
+    """Whether each process left its random numbers: one may be killed before, when the main one has written all of its.
+
+    Where no state is (it was of fewer processes, say) the newest has to do.
+    """
+    return processes == 1 or all(zipfile.is_zipfile(state / f"rng_state_{at}.pth") for at in range(processes))
 
 
 def _is_whole(path: Path) -> bool:

@@ -11,11 +11,14 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig
+from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import Sampler
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, Trainer
 from trl import DPOConfig, DPOTrainer, GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from training.align.config import AlignConfig, BadRun, Lora, Stage
+from training.align.ranks import ranks
 from training.align.rollouts import Pair
 from training.align.row import Row
 from training.align.rows import as_columns, woven
@@ -47,8 +50,7 @@ class WholeWeights:
         if (Path(resume_from_checkpoint) / "adapter_config.json").exists():
             super()._load_from_checkpoint(resume_from_checkpoint, model)  # type: ignore[misc]
             return
-        saved = AutoModelForCausalLM.from_pretrained(resume_from_checkpoint, dtype=target.dtype)
-        target.load_state_dict(saved.state_dict())
+        fill(target, Path(resume_from_checkpoint))
 
 
 class ResumableSFT(WholeWeights, SFTTrainer):
@@ -94,6 +96,33 @@ class SharingGRPO(WholeWeights, _InEpochs, SharedPrompts):
     """The same, each prompt computed once for all of its samples."""
 
 
+def fill(model: Any, folder: Path) -> None:
+    """Gives a model the weights of a folder; where its weights are sharded, the main process reads them for all.
+
+    There the others' `from_pretrained` gives zeros, as fsdp.yaml asks, to keep one copy in memory.
+    """
+    if not isinstance(model, FSDPModule):
+        saved = AutoModelForCausalLM.from_pretrained(folder, dtype=model.dtype)
+        model.load_state_dict(saved.state_dict())
+        return
+    state = {}
+    if ranks().is_main_process:
+        state = AutoModelForCausalLM.from_pretrained(folder, dtype=model.dtype).state_dict()
+    set_model_state_dict(model, state, options=StateDictOptions(full_state_dict=True, broadcast_from_rank0=True))
+
+
+def referred(trainer: Trainer) -> Trainer:
+    """The trainer, its reference model whole where it has one that is sharded.
+
+    TRL shards what each process has read, and all but the main one have read zeros: the policy would be held against a
+    model that is half nothing, without a word.
+    """
+    reference = getattr(trainer, "ref_model", None)
+    if isinstance(reference, FSDPModule):
+        fill(reference, Path(reference.config._name_or_path))  # noqa: SLF001 - where TRL itself read it from
+    return trainer
+
+
 def is_mixture(model: PreTrainedModel) -> bool:
     """Whether it has experts."""
     return "num_experts" in model.config.to_dict()
@@ -125,12 +154,14 @@ def dpo(
         }
         for p in pairs
     ]
-    return ResumableDPO(
-        model=model,
-        args=arguments(config, stage),
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer,
-        peft_config=_lora(config.lora),
+    return referred(
+        ResumableDPO(
+            model=model,
+            args=arguments(config, stage),
+            train_dataset=Dataset.from_list(rows),
+            processing_class=tokenizer,
+            peft_config=_lora(config.lora),
+        )
     )
 
 
@@ -150,13 +181,15 @@ def grpo(
     if config.rollouts.shared_prompts:
         check_shared(settings)
     trainer = SharingGRPO if config.rollouts.shared_prompts else ResumableGRPO
-    return trainer(
-        model=model,
-        args=settings,
-        train_dataset=Dataset.from_dict(as_columns(rows)),
-        reward_funcs=[trl_reward(scorer), trl_form_reward],
-        processing_class=tokenizer,
-        peft_config=_lora(config.lora),
+    return referred(
+        trainer(
+            model=model,
+            args=settings,
+            train_dataset=Dataset.from_dict(as_columns(rows)),
+            reward_funcs=[trl_reward(scorer), trl_form_reward],
+            processing_class=tokenizer,
+            peft_config=_lora(config.lora),
+        )
     )
 
 

@@ -90,7 +90,7 @@ def openrlhf_reward(
     ends: Sequence[str] = chatml.SPECIAL,
     patience_s: float = 600.0,
 ) -> Callable[..., dict[str, Any]]:
-    """For OpenRLHF's `--remote_rm_url file.py`: `labels` are JSON of `rubrics` and `prompt`.
+    """For OpenRLHF's `--reward.remote_url file.py`: `labels` are JSON of `rubrics` and `prompt`.
 
     `queries` are prompts with their answers as one text, and `prompts` the same prompts: what follows is the answer, up
     to the first of `ends`. OpenRLHF decodes with special tokens left in, the answer's end and the padding among them.
