@@ -291,6 +291,55 @@ def test_a_proposal_that_is_not_complete_is_refused(tmp_path: Path, changed: dic
         approve.approved(_approved(tmp_path, **changed), author="Dr C")
 
 
+def _page(tmp_path: Path, *rows: object) -> Path:
+    """A page of approved proposals, each changed as told, or of whatever else stands there."""
+    (good,) = yaml.safe_load(_approved(tmp_path).read_text())
+    path = tmp_path / "page.yaml"
+    path.write_text(yaml.safe_dump([{**good, **row} if isinstance(row, dict) else row for row in rows]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{}, {"approve": False}, {}], "proposal 1 and proposal 3 have one id, uncertainty.reducible.ask-fever"),
+        ([{}, {"approve": "perhaps"}], "proposal 2: approve: should be yes or no"),
+        ([{}, {"approve": None}], "proposal 2: approve: should be yes or no"),
+        ([{}, "text"], "proposal 2: should hold `approve`"),
+        ([{"principle": "text"}], "proposal 1: principle: should hold the fields"),
+        ([{"behind": "text"}], "proposal 1: behind: should hold the fields"),
+    ],
+    ids=["one id twice", "perhaps", "empty", "no proposal", "text for a principle", "text for what is behind"],
+)
+def test_what_stands_in_the_way_of_an_approval_is_refused_with_its_place(
+    tmp_path: Path, rows: list[object], said: str
+) -> None:
+    with pytest.raises(approve.NotApproved, match=said):
+        approve.approved(_page(tmp_path, *rows), author="Dr C")
+
+
+def test_every_approved_proposal_is_taken_however_its_yes_is_written(tmp_path: Path) -> None:
+    (good,) = yaml.safe_load(_approved(tmp_path).read_text())
+    other = {"principle": {**good["principle"], "id": "uncertainty.reducible.ask-cough"}, "approve": "yes"}
+    taken = approve.approved(_page(tmp_path, {}, other), author="Dr C")
+    assert [principle.id.split(".")[-1] for principle in taken] == ["ask-fever", "ask-cough"]
+
+
+def test_of_two_new_principles_of_one_id_none_is_written(tmp_path: Path) -> None:
+    store, _ = write_store(tmp_path / "store")
+    (new,) = approve.approved(_approved(tmp_path), author="Dr C")
+    with pytest.raises(approve.NotApproved, match="ask-fever: comes twice"):
+        approve.add([new, new], store, tmp_path / "out", encoder=None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_stands_twice_on_a_page_is_refused(tmp_path: Path) -> None:
+    path = _approved(tmp_path)
+    path.write_text(path.read_text().replace("- approve: true", "- approve: false\n  approve: true"))
+    with pytest.raises(approve.NotApproved, match="line 2, or a name stands there twice"):
+        approve.approved(path, author="Dr C")
+
+
 def test_nothing_is_taken_that_nobody_approved(tmp_path: Path) -> None:
     path = _approved(tmp_path)
     path.write_text(path.read_text().replace("approve: true", "approve: false"))

@@ -16,8 +16,10 @@ from typing import Any
 import yaml
 
 from training.journal import Journal
+from training.preferences import pages
 from training.preferences.drafting import Item, Unreadable, items_of
 from training.preferences.examples import Example
+from training.preferences.pages import ANSWERS, Illegible, says_yes
 
 _HEAD = """\
 # Rubrics drafted by a model, for you to refine: change, delete or add items; keep: no where an example is of no use.
@@ -25,8 +27,6 @@ _HEAD = """\
 # Then: clinalign rubrics accept THIS_FILE --author "Your name"
 """
 _COLUMNS = ("id", "keep", "criterion", "polarity", "weight", "question", "preferred", "other", "preferred_by", "why")
-# As people and spreadsheets write it; YAML's own yes and no come as booleans, quoted ones as text.
-_KEEPS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
 
 
 class BadReview(ValueError):
@@ -84,9 +84,10 @@ def read(path: Path) -> tuple[Reviewed, ...]:
 
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = _from_csv(text) if path.suffix == ".csv" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, csv.Error) as error:
+        rows = _from_csv(pages.text(path)) if path.suffix == ".csv" else pages.rows(path)
+    except Illegible as error:
+        raise BadReview(str(error)) from error
+    except csv.Error as error:
         raise BadReview(f"{path}: cannot be read ({type(error).__name__})") from error
     if not isinstance(rows, list) or not rows:
         raise BadReview(f"{path}: should be a list of examples, as `clinalign rubrics draft` wrote it")
@@ -97,24 +98,11 @@ def read(path: Path) -> tuple[Reviewed, ...]:
         if name in found:
             raise BadReview(f"{path}: example {name} comes twice")
         try:
-            found[name] = Reviewed(name, items_of(row.get("items") or []) if _keeps(row.get("keep", True)) else ())
-        except Unreadable as error:
+            kept = says_yes(row.get("keep", True), "keep")
+            found[name] = Reviewed(name, items_of(row.get("items") or []) if kept else ())
+        except (Unreadable, Illegible) as error:
             raise BadReview(f"{path}: example {name}, {error}") from error
     return tuple(found.values())
-
-
-def _keeps(value: object) -> bool:
-    """Whether an example is kept: never by a guess at what a reviewer meant.
-
-    Raises:
-        Unreadable: it is neither yes nor no.
-
-    """
-    if isinstance(value, bool):
-        return value
-    if (found := _KEEPS.get(str(value).strip().lower())) is None:
-        raise Unreadable("keep: should be yes or no")
-    return found
 
 
 def _from_csv(text: str) -> list[dict[str, Any]]:
@@ -123,7 +111,7 @@ def _from_csv(text: str) -> list[dict[str, Any]]:
     for row in csv.DictReader(io.StringIO(text)):
         name = (row.get("id") or "").strip()
         said = (row.get("keep") or "").strip() or "yes"  # a row that a reviewer added may leave it out
-        if _KEEPS.get(keeps.get(name, "yes").lower()):  # one row that says no, or nothing known, is enough
+        if ANSWERS.get(keeps.get(name, "yes").lower()):  # one row that says no, or nothing known, is enough
             keeps[name] = said
         weight = (row.get("weight") or "").strip()
         grouped[name].append(
