@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 from principles_store.loading import load_principles
 from principles_store.schema import LEVELS, Dimension
 from service.domain.completion import Usage
-from service.domain.conversation import Message
+from service.domain.conversation import Message, Role
 from tests.principles_fakes import WordEncoder, write_store
+from training.claim import OtherWork
 from training.healthbench.records import BadRow
 from training.journal import Journal
 from training.models import Endpoint, Model, Reply
@@ -82,6 +84,34 @@ async def test_a_draft_that_cannot_be_read_is_asked_for_again_and_kept_once(tmp_
         assert [drafting.items_of(drafts[name]["items"]) for name in ("e0", "e1")] == [ITEMS, ITEMS]
         assert len(model.asked) == 3
         assert "Why, in the clinician's words: (not said)" in model.asked[0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"conversation": (Message(Role.USER, "A cough?"),)}, "another example's texts"),
+        ({"preferred": "Wait."}, "another example's texts"),
+        ({"why": "It is safer."}, "another example's texts"),
+        ({"model": "another"}, r"another model \(another, not drafter\)"),
+        ({"prompt": "another"}, "another prompt"),
+        ({"texts": None}, "another example's texts"),
+    ],
+    ids=["question", "answer", "reason", "model", "prompt", "an early version's"],
+)
+async def test_a_draft_of_something_else_under_the_same_id_is_refused_before_anything_is_asked(
+    tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    example, other = _examples(tmp_path, 2)
+    with Journal(tmp_path / "first.jsonl") as first:
+        await drafting.draft_all([example], Drafter(_reply()), first)
+        row = {name: value for name, value in first["e0"].items() if name != "key"}
+    model = Drafter(_reply())
+    with Journal(tmp_path / "drafts.jsonl") as drafts:
+        drafts.append("e0", {**row, **{name: value for name, value in changed.items() if name in row}})
+        texts = {name: value for name, value in changed.items() if name not in row}
+        with pytest.raises(OtherWork, match=f"example e0: .*{said}"):
+            await drafting.draft_all([other, replace(example, **texts)], model, drafts)
+        assert model.asked == []
 
 
 @pytest.mark.parametrize("kind", ["yaml", "csv"])

@@ -18,6 +18,7 @@ from principles_store.encoder import Encoder
 from principles_store.errors import StoreError
 from principles_store.paths import Places
 from principles_store.store import PrinciplesStore
+from training.claim import OtherWork
 from training.healthbench.records import BadRow
 from training.journal import Journal, JournalBroken
 from training.models import Endpoint, Model
@@ -151,7 +152,7 @@ def _refusals() -> Iterator[None]:
     """What a person can mend is one line, not a trace."""
     try:
         yield
-    except (BadRow, JournalBroken, review.BadReview, approving.NotApproved, StoreError) as error:
+    except (BadRow, JournalBroken, OtherWork, review.BadReview, approving.NotApproved, StoreError) as error:
         Console(stderr=True, soft_wrap=True).print(f"clinalign: {error}", style="bold red", markup=False)
         raise typer.Exit(1) from error
 

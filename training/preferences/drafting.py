@@ -1,6 +1,7 @@
 """A model's first draft of the rubric behind a preference: an example in; items out, for a clinician to refine."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 from service.domain.conversation import Message, Role
 from service.prompts.control import neutralise
+from training.claim import OtherWork
 from training.journal import Journal
 from training.models import Model, ModelFailed
 from training.preferences.examples import Example
@@ -60,6 +62,9 @@ Write {fewest} to {most} criteria by which a marker who sees only one answer wou
 - Weight 1 to 10: what could hurt the person weighs most.
 
 Reply with JSON: {{"items": [{{"criterion": "...", "polarity": "must", "weight": 7}}]}}."""
+
+_PROMPT: Final = hashlib.sha256(json.dumps([_ASK, SCHEMA], sort_keys=True).encode()).hexdigest()
+_NAMES: Final = {"texts": "example's texts", "model": "model", "prompt": "prompt"}
 
 
 class Unreadable(ValueError):
@@ -133,6 +138,24 @@ def read(reply: str) -> tuple[Item, ...]:
     return items
 
 
+def _made_from(example: Example, model: str) -> dict[str, str]:
+    return {"texts": example.digest, "model": model, "prompt": _PROMPT}
+
+
+def _check(example: Example, model: str, drafts: Journal) -> None:
+    """A draft is held against what it would be made from now, as a folder of synthesis is against its plan."""
+    if example.id not in drafts:
+        return
+    was = drafts[example.id]
+    for name, value in _made_from(example, model).items():
+        if was.get(name) != value:
+            known = f" ({was['model']}, not {model})" if name == "model" and "model" in was else ""
+            raise OtherWork(
+                f"example {example.id}: {drafts.path} holds a draft of another {_NAMES[name]}{known} under this id: "
+                "choose another folder, or give the row an id of its own"
+            )
+
+
 async def draft(example: Example, model: Model, drafts: Journal, *, tries: int = 2) -> None:
     """Writes the example's draft to the journal; one that fails or cannot be read is left for the next run."""
     form = {"type": "json_schema", "json_schema": {"name": "rubric", "schema": SCHEMA, "strict": True}}
@@ -148,14 +171,24 @@ async def draft(example: Example, model: Model, drafts: Journal, *, tries: int =
             items = read(reply.text)
         except (Unreadable, ModelFailed):
             continue
-        drafts.append(example.id, {"items": [item.as_dict() for item in items], "model": model.endpoint.model})
+        made_from = _made_from(example, model.endpoint.model)
+        drafts.append(example.id, {"items": [item.as_dict() for item in items], **made_from})
         return
 
 
 async def draft_all(
     examples: Iterable[Example], model: Model, drafts: Journal, *, progress: Callable[[], None] = lambda: None
 ) -> None:
-    """Drafts for all examples that have none yet, as many at once as the model takes."""
+    """Drafts for all examples that have none yet, as many at once as the model takes.
+
+    Raises:
+        OtherWork: a draft that is there was made from other texts, by another model or with another prompt. Nothing is
+            asked then.
+
+    """
+    examples = list(examples)
+    for example in examples:
+        _check(example, model.endpoint.model, drafts)
     places = asyncio.Semaphore(model.endpoint.concurrency)
 
     async def one(example: Example) -> None:
