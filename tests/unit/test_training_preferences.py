@@ -31,6 +31,7 @@ from training.preferences.drafting import Item
 from training.preferences.examples import Example, read
 
 ITEMS = (Item("Tells the person to rest.", "must", 5), Item("Names a wrong dose.", "must_not", 9))
+NUMBERED = tuple(replace(item, number=at) for at, item in enumerate(ITEMS, start=1))
 
 
 def _examples(tmp_path: Path, count: int = 3) -> list[Example]:
@@ -119,7 +120,7 @@ def test_a_page_comes_back_as_it_went(tmp_path: Path, kind: str) -> None:
     rows = [(example, ITEMS) for example in _examples(tmp_path)]
     path = tmp_path / f"review.{kind}"
     path.write_text(review.page(rows, as_csv=kind == "csv"))
-    assert review.read(path) == tuple(review.Reviewed(example.id, ITEMS) for example, _ in rows)
+    assert review.read(path) == tuple(review.Reviewed(example.id, NUMBERED) for example, _ in rows)
 
 
 @given(
@@ -143,7 +144,8 @@ def test_any_words_survive_the_round_trip(
     for kind in ("yaml", "csv"):
         path = folder / f"review.{kind}"
         path.write_text(review.page([(example, items)], as_csv=kind == "csv"), encoding="utf-8")
-        assert review.read(path) == (review.Reviewed("e", items),)
+        shown = tuple(replace(item, number=at) for at, item in enumerate(items, start=1))
+        assert review.read(path) == (review.Reviewed("e", shown),)
 
 
 def test_what_a_reviewer_changed_is_worked_out_and_kept(tmp_path: Path) -> None:
@@ -159,6 +161,7 @@ def test_what_a_reviewer_changed_is_worked_out_and_kept(tmp_path: Path) -> None:
             "set_aside": 1,
             "kept": 2,
             "changed": 1,
+            "reworded": 0,
             "added": 1,
             "removed": 3,
             "unreviewed": 0,
@@ -177,6 +180,11 @@ def test_what_a_reviewer_changed_is_worked_out_and_kept(tmp_path: Path) -> None:
     [
         ("- id: a\n  items: [{criterion: x, polarity: may, weight: 3}]", "example a, item 1: wants"),
         ("- id: a\n  items: [{criterion: x, polarity: must, weight: 11}]", "example a, item 1: wants"),
+        ("- id: a\n  items: [{item: 0, criterion: x, polarity: must, weight: 1}]", "item 1: `item` should be"),
+        (
+            f"- id: a\n  items: [{', '.join('{item: 2, criterion: x, polarity: must, weight: 1}' for _ in '12')}]",
+            "example a, item 2 comes twice",
+        ),
         ("- items: []", "has no id"),
         ("- id: a\n- id: a", "comes twice"),
         ("{}", "should be a list"),
@@ -230,12 +238,41 @@ def test_the_page_says_who_preferred(tmp_path: Path, *, as_csv: bool) -> None:
     assert shown["preferred_by"] == "Dr A"
 
 
+@pytest.mark.parametrize("kind", ["yaml", "csv"])
+def test_an_item_in_other_words_is_reworded_not_dropped(tmp_path: Path, kind: str) -> None:
+    (example,) = _examples(tmp_path, 1)
+    path = tmp_path / f"review.{kind}"
+    path.write_text(review.page([(example, ITEMS)], as_csv=kind == "csv").replace("to rest", "to lie down"))
+    with Journal(tmp_path / "d.jsonl") as drafts, Journal(tmp_path / "a.jsonl") as accepted:
+        drafts.append("e0", {"items": [item.as_dict() for item in ITEMS]})
+        counts = review.accept(review.read(path), drafts, accepted, author="Dr B")
+        review.accept([review.Reviewed("e0", NUMBERED)], drafts, accepted, author="Dr C")
+        review.accept([review.Reviewed("e0", NUMBERED[1:])], drafts, accepted, author="Dr D")
+        found = {
+            readers: agreement([accepted[f"e0/Dr {reader}"] for reader in readers], drafts).share
+            for readers in ("BC", "BD")
+        }
+    assert (counts["kept"], counts["reworded"], counts["added"], counts["removed"]) == (1, 1, 0, 0)
+    assert found == {"BC": 1.0, "BD": 0.5}
+
+
+def test_a_page_without_numbers_is_known_by_its_words(tmp_path: Path) -> None:
+    with Journal(tmp_path / "d.jsonl") as drafts, Journal(tmp_path / "a.jsonl") as accepted:
+        drafts.append("e0", {"items": [item.as_dict() for item in ITEMS]})
+        counts = review.accept([review.Reviewed("e0", ITEMS)], drafts, accepted, author="Dr B")
+        assert (counts["kept"], counts["added"], counts["removed"]) == (2, 0, 0)
+        again = review.accept([review.Reviewed("e0", NUMBERED)], drafts, accepted, author="Dr B")
+        assert again["rubrics"] == 0, "the same review, with its numbers"
+        with pytest.raises(review.BadReview, match="e0: item 3 was never drafted"):
+            review.accept([review.Reviewed("e0", (replace(ITEMS[0], number=3),))], drafts, accepted, author="Dr C")
+
+
 def test_two_readers_agreement_is_cohens_kappa() -> None:
     criteria = [f"c{at}" for at in range(10)]
-    drafts = {"e": {"items": [{"criterion": c} for c in criteria]}}
+    drafts = {"e": {"items": [Item(c, "must", 5).as_dict() for c in criteria]}}
     one, other = set(criteria[:6]), set(criteria[:4]) | {"c9"}
     accepted = [
-        {"id": "e", "items": [{"criterion": c, "weight": 5} for c in kept]} for kept in (sorted(one), sorted(other))
+        {"id": "e", "items": [Item(c, "must", 5).as_dict() for c in kept]} for kept in (sorted(one), sorted(other))
     ]
     found = agreement(accepted, drafts)
     assert (found.examples, found.items, found.weight_gap) == (1, 10, 0)
@@ -245,7 +282,7 @@ def test_two_readers_agreement_is_cohens_kappa() -> None:
 
 
 def test_one_reader_is_no_agreement() -> None:
-    found = agreement([{"id": "e", "items": []}], {"e": {"items": [{"criterion": "c"}]}})
+    found = agreement([{"id": "e", "items": []}], {"e": {"items": [ITEMS[0].as_dict()]}})
     assert (found.examples, found.items, found.share, found.kappa) == (0, 0, None, None)
 
 

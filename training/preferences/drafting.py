@@ -73,19 +73,21 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A criterion as drafted or refined."""
+    """A criterion as drafted or refined; `number` is its place in the draft, from 1, where a review says it."""
 
     criterion: str
     polarity: str
     weight: int
+    number: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As files hold it."""
-        return {"criterion": self.criterion, "polarity": self.polarity, "weight": self.weight}
+        numbered = {} if self.number is None else {"item": self.number}
+        return {**numbered, "criterion": self.criterion, "polarity": self.polarity, "weight": self.weight}
 
 
 def items_of(rows: object) -> tuple[Item, ...]:
-    """Items as a model or a reviewer wrote them.
+    """Items as a model or a reviewer wrote them, without their numbers.
 
     Raises:
         Unreadable: a field is missing, of the wrong kind or out of range.
