@@ -1,5 +1,6 @@
 """From preferences to principles: drafts, the round trip with a reviewer, agreement, distillation, approval."""
 
+import codecs
 import csv
 import io
 import json
@@ -23,8 +24,8 @@ from tests.principles_fakes import WordEncoder, write_store
 from training.claim import OtherWork
 from training.healthbench.records import BadRow
 from training.journal import Journal
-from training.models import Endpoint, Model, Reply
-from training.preferences import approve, distil, drafting, review
+from training.models import Endpoint, Model, ModelFailed, Reply
+from training.preferences import approve, distil, drafting, questions, review
 from training.preferences.agreement import agreement
 from training.preferences.distil import Demand
 from training.preferences.drafting import Item
@@ -113,6 +114,75 @@ async def test_a_draft_of_something_else_under_the_same_id_is_refused_before_any
         with pytest.raises(OtherWork, match=f"example e0: .*{said}"):
             await drafting.draft_all([other, replace(example, **texts)], model, drafts)
         assert model.asked == []
+
+
+async def test_a_run_stops_where_nothing_answers_and_says_why(tmp_path: Path) -> None:
+    class Silent(Drafter):
+        async def ask(self, messages: Sequence[Message], **sampling: Any) -> Reply:
+            self.asked.append(messages[0].content)
+            raise ModelFailed("refused")
+
+    model = Silent()
+    model.endpoint = replace(model.endpoint, concurrency=2)
+    with Journal(tmp_path / "drafts.jsonl") as drafts:
+        found = await drafting.draft_all(_examples(tmp_path, 40), model, drafts)
+    assert found == drafting.Shortfall(failed=6, why="refused", silent=6, stopped=True)
+    assert len(model.asked) == 6, "five in a row, and the one that was on its way"
+
+
+async def test_a_reply_that_cannot_be_read_is_counted_and_stops_nothing(tmp_path: Path) -> None:
+    model = Drafter(*["nonsense"] * 16, _reply())
+    model.endpoint = replace(model.endpoint, concurrency=1)
+    with Journal(tmp_path / "drafts.jsonl") as drafts:
+        found = await drafting.draft_all(_examples(tmp_path, 9), model, drafts)
+        assert set(drafts) == {"e8"}
+    assert found == drafting.Shortfall(failed=8, why="not the schema (JSONDecodeError)")
+
+
+def test_questions_stay_until_they_are_replaced_whole_and_one_that_lacks_is_named(tmp_path: Path) -> None:
+    first, second, third = _examples(tmp_path)
+    questions.keep(tmp_path, [first, second])
+    questions.keep(tmp_path, [replace(second, conversation=third.conversation)])
+    assert questions.questions(tmp_path, [{"id": "e0"}, {"id": "e1"}]) == {"e0": "Question 0?", "e1": "Question 2?"}
+    assert not list(tmp_path.glob("*.partial"))
+    with pytest.raises(questions.NoQuestion, match=r"examples\.jsonl: lacks the question of example e2"):
+        questions.questions(tmp_path, [{"id": "e0"}, {"id": "e2"}])
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_spreadsheet_may_part_its_cells_as_its_country_does(tmp_path: Path, mark: str) -> None:
+    rows = [
+        ("id", "keep", "item", "criterion", "polarity", "weight"),
+        ("a", "yes", "1", "Tells; asks, says.", "must", 5),
+    ]
+    with (tmp_path / "r.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=mark).writerows(rows)
+    assert review.read(tmp_path / "r.csv") == (
+        review.Reviewed("a", (Item("Tells; asks, says.", "must", 5, number=1),)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("id,keep,criterion,polarity,weight\na,yes,Dosé.,must,5\n".encode("cp1252"), "save as UTF-8"),
+        (b"a,yes,x,must,5\n", "first line should name the columns id, keep, item, criterion, polarity, weight"),
+        (b"", "first line should name the columns"),
+    ],
+    ids=["Windows-1252", "no header", "empty"],
+)
+def test_a_spreadsheet_that_cannot_be_read_says_what_it_wants(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "r.csv").write_bytes(content)
+    with pytest.raises(review.BadReview, match=said):
+        review.read(tmp_path / "r.csv")
+
+
+def test_a_page_for_a_spreadsheet_says_that_it_is_utf8(tmp_path: Path) -> None:
+    rows = [(example, ITEMS) for example in _examples(tmp_path, 1)]
+    for name in ("r.csv", "r.yaml"):
+        review.write(rows, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(codecs.BOM_UTF8) is name.endswith("csv")
+        assert review.read(tmp_path / name) == (review.Reviewed("e0", NUMBERED),)
 
 
 @pytest.mark.parametrize("kind", ["yaml", "csv"])

@@ -17,6 +17,7 @@ from training.preferences.examples import Example
 FEWEST: Final = 2
 MOST: Final = 12
 _LONGEST: Final = 300
+_PATIENCE: Final = 5
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -158,9 +159,10 @@ def _check(example: Example, model: str, drafts: Journal) -> None:
             )
 
 
-async def draft(example: Example, model: Model, drafts: Journal, *, tries: int = 2) -> None:
-    """Writes the example's draft to the journal; one that fails or cannot be read is left for the next run."""
+async def draft(example: Example, model: Model, drafts: Journal, *, tries: int = 2) -> Unreadable | ModelFailed | None:
+    """Writes the example's draft to the journal, or gives why there is none; then it is left for the next run."""
     form = {"type": "json_schema", "json_schema": {"name": "rubric", "schema": SCHEMA, "strict": True}}
+    why: Unreadable | None = None
     for attempt in range(tries):
         try:
             reply = await model.ask(
@@ -171,17 +173,43 @@ async def draft(example: Example, model: Model, drafts: Journal, *, tries: int =
                 response_format=form,
             )
             items = read(reply.text)
-        except (Unreadable, ModelFailed):
+        except ModelFailed as error:  # it tries again itself wherever that may help
+            return error
+        except Unreadable as error:
+            why = error
             continue
         made_from = _made_from(example, model.endpoint.model)
         drafts.append(example.id, {"items": [item.as_dict() for item in items], **made_from})
-        return
+        return None
+    return why
+
+
+@dataclass(slots=True)
+class Shortfall:
+    """What a run could not draft: `why` is the first reason, with no words of a prompt or a reply.
+
+    `silent` counts the latest examples in a row that got no reply at all, by which a run knows that it should stop.
+    """
+
+    failed: int = 0
+    why: str = ""
+    silent: int = 0
+    stopped: bool = False
+
+    def note(self, outcome: Unreadable | ModelFailed | None) -> None:
+        """Counts one example's outcome."""
+        self.silent = self.silent + 1 if isinstance(outcome, ModelFailed) else 0
+        if outcome is not None:
+            self.failed += 1
+            self.why = self.why or str(outcome)
 
 
 async def draft_all(
     examples: Iterable[Example], model: Model, drafts: Journal, *, progress: Callable[[], None] = lambda: None
-) -> None:
-    """Drafts for all examples that have none yet, as many at once as the model takes.
+) -> Shortfall:
+    """Drafts for all examples that have none yet, as many at once as the model takes, and what it could not draft.
+
+    Stops where as many in a row as are asked at once got no reply at all: nothing answers there.
 
     Raises:
         OtherWork: a draft that is there was made from other texts, by another model or with another prompt. Nothing is
@@ -192,10 +220,12 @@ async def draft_all(
     for example in examples:
         _check(example, model.endpoint.model, drafts)
     places = asyncio.Semaphore(model.endpoint.concurrency)
+    patience = max(model.endpoint.concurrency, _PATIENCE)
+    shortfall = Shortfall()
 
     async def one(example: Example) -> None:
         try:
-            await draft(example, model, drafts)
+            shortfall.note(await draft(example, model, drafts))
         finally:
             places.release()
             progress()
@@ -206,4 +236,8 @@ async def draft_all(
                 progress()
                 continue
             await places.acquire()
+            if shortfall.silent >= patience:
+                shortfall.stopped = True
+                break
             group.create_task(one(example))
+    return shortfall

@@ -1,5 +1,6 @@
 """Pages that go to a person and come back: YAML and a yes or no, read strictly, never by a guess at what was meant."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +46,16 @@ def rows(path: Path) -> object:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
         raise Illegible(f"{path}: cannot be read as YAML{where}, or a name stands there twice") from error
+
+
+def write(path: Path, content: str, *, encoding: str = "utf-8") -> None:
+    """Puts the file in its place whole, or leaves what is there."""
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", encoding=encoding, newline="") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def says_yes(value: object, of: str) -> bool:

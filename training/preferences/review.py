@@ -41,6 +41,8 @@ _COLUMNS = (
     "preferred_by",
     "why",
 )
+_NEEDED = frozenset({"id", "criterion", "polarity", "weight"})
+_MARKS = (",", ";", "\t")
 
 
 class BadReview(ValueError):
@@ -53,6 +55,16 @@ class Reviewed:
 
     id: str
     items: tuple[Item, ...]
+
+
+def write(rows: Iterable[tuple[Example, Sequence[Item]]], path: Path) -> None:
+    """The page in its place, as a spreadsheet reads it where it is named .csv: Excel knows UTF-8 by its first mark."""
+    as_csv = _is_csv(path)
+    pages.write(path, page(rows, as_csv=as_csv), encoding="utf-8-sig" if as_csv else "utf-8")
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
 
 
 def page(rows: Iterable[tuple[Example, Sequence[Item]]], *, as_csv: bool) -> str:
@@ -98,7 +110,7 @@ def read(path: Path) -> tuple[Reviewed, ...]:
 
     """
     try:
-        rows = _from_csv(pages.text(path)) if path.suffix == ".csv" else pages.rows(path)
+        rows = _from_csv(path) if _is_csv(path) else pages.rows(path)
     except Illegible as error:
         raise BadReview(str(error)) from error
     except csv.Error as error:
@@ -159,10 +171,20 @@ def numbered(drafted: Sequence[Item], items: Sequence[Item]) -> tuple[Item, ...]
     return tuple(found)
 
 
-def _from_csv(text: str) -> list[dict[str, Any]]:
+def _cells(path: Path) -> Iterable[Mapping[str, str | None]]:
+    """Rows by the names of the first line, between whichever mark parts these: Excel writes the country's own."""
+    text = pages.text(path)
+    first = text.partition("\n")[0]
+    for mark in _MARKS:
+        if set(next(csv.reader([first], delimiter=mark), ())) >= _NEEDED:
+            return csv.DictReader(io.StringIO(text), delimiter=mark)
+    raise Illegible(f"{path}: its first line should name the columns {', '.join(_COLUMNS[:6])}, as they came")
+
+
+def _from_csv(path: Path) -> list[dict[str, Any]]:
     grouped: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     keeps: dict[str, str] = {}
-    for row in csv.DictReader(io.StringIO(text)):
+    for row in _cells(path):
         name = (row.get("id") or "").strip()
         said = (row.get("keep") or "").strip() or "yes"  # a row that a reviewer added may leave it out
         if ANSWERS.get(keeps.get(name, "yes").lower()):  # one row that says no, or nothing known, is enough
