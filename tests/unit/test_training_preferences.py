@@ -25,8 +25,9 @@ from training.claim import OtherWork
 from training.healthbench.records import BadRow
 from training.journal import Journal
 from training.models import Endpoint, Model, ModelFailed, Reply
-from training.preferences import approve, distil, drafting, questions, review
+from training.preferences import approve, bench, distil, drafting, pages, questions, review
 from training.preferences.agreement import agreement
+from training.preferences.demands import demands_of, encoding
 from training.preferences.distil import Demand
 from training.preferences.drafting import Item
 from training.preferences.examples import Example, read
@@ -384,6 +385,52 @@ def test_every_row_is_in_one_cluster_and_near_its_centre(count: int, near: float
     assert sorted(row for members in found for row in members) == list(range(count))
     for centre, *others in found:
         assert all(vectors[centre] @ vectors[row] >= near - 1e-5 for row in others)
+
+
+def test_each_question_is_read_once_and_each_text_encoded_once() -> None:
+    accepted = [{"id": "e", "author": name, "items": [item.as_dict() for item in ITEMS]} for name in ("Dr B", "Dr C")]
+    seen, encoded = list[str](), list[str]()
+
+    def tracked(names: Sequence[str]) -> Sequence[str]:
+        seen.extend(names)
+        return names
+
+    def encode_one(text: str) -> NDArray[np.float32]:
+        encoded.append(text)
+        return WordEncoder().encode_one(text)
+
+    demands = demands_of(accepted, {"e": "Ill?"}, lambda _: ROUTINE, progress=tracked)
+    texts = [demand.criterion for demand in demands]
+    vectors = encoding(encode_one, progress=tracked)(texts)
+    assert texts == [item.criterion for item in (*ITEMS, *ITEMS)]
+    assert encoded == texts[:2]
+    assert seen == ["e", *texts[:2]]
+    assert np.array_equal(vectors, encode(texts))
+
+
+def test_the_bench_takes_made_up_examples_through_every_step(tmp_path: Path) -> None:
+    store, _ = write_store(tmp_path / "store")
+    rows = bench.made_up(load_principles(store) * 4, ["Is it safe to run?", "Can I have a rest?"], 6)
+    found = bench.measure(rows, tmp_path, lambda _: ROUTINE, WordEncoder().encode_one)
+    assert (found["examples"], found["demands"]) == (6, 36)
+    assert set(found["cpu_seconds"]) == {
+        "questions_kept",
+        "page_written",
+        "page_read",
+        "accepted",
+        "scenarios",
+        "encoded",
+        "clustered",
+        "proposals_written",
+        "all",
+    }
+
+
+@given(
+    st.lists(st.dictionaries(st.text(max_size=8), st.text() | st.integers() | st.booleans(), max_size=4), max_size=3)
+)
+def test_pages_are_written_as_plain_yaml_reads_them(rows: list[dict[str, object]]) -> None:
+    assert yaml.safe_load(pages.dumped(rows)) == rows
 
 
 def _approved(tmp_path: Path, **changed: Any) -> Path:

@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
@@ -26,7 +25,7 @@ from training.preferences import approve as approving
 from training.preferences import distil as distilling
 from training.preferences import pages, review
 from training.preferences.agreement import agreement
-from training.preferences.distil import Demand
+from training.preferences.demands import demands_of, encoding
 from training.preferences.drafting import Shortfall, draft_all, items_of
 from training.preferences.examples import Example, read
 from training.preferences.questions import NoQuestion, keep, questions
@@ -91,6 +90,9 @@ def show_agreement(folder: Folder = _FOLDER, *, as_json: AsJson = False) -> None
 def distil(
     folder: Folder = _FOLDER,
     support: Annotated[int, typer.Option(min=2, help="Examples that must stand behind a proposal.")] = 3,
+    near: Annotated[
+        float, typer.Option(min=0, max=1, help="Cosine from which on two criteria make the same demand.")
+    ] = distilling.NEAR,
     out: Annotated[Path, typer.Option(help="The page to approve.")] = Path("proposals.yaml"),
     *,
     as_json: AsJson = False,
@@ -100,8 +102,17 @@ def distil(
         asked = questions(folder, accepted.values())
         places = Places.from_environment()
         store = PrinciplesStore.open(places.principles, places.encoder, places.index, precision=places.precision)
-        demands = _demands(list(accepted.values()), asked, store)
-        proposals = distilling.distil(demands, _encode(store.encoder), support=support)
+        with Progress(console=Console(stderr=True)) as progress:
+            demands = demands_of(
+                accepted.values(),
+                asked,
+                lambda question: store.consult(question, limit=1).scenario.labels,
+                progress=partial(progress.track, description="scenarios read"),
+            )
+            encode = encoding(
+                store.encoder.encode_one, progress=partial(progress.track, description="criteria encoded")
+            )
+            proposals = distilling.distil(demands, encode, support=support, near=near)
         pages.write(out, distilling.page(proposals))
     _say({"page": str(out), "demands": len(demands), "proposals": len(proposals)}, as_json=as_json)
 
@@ -128,26 +139,6 @@ async def _drafted(examples: Sequence[Example], endpoint: Endpoint, drafts: Jour
         task = progress.add_task("rubrics drafted", total=len(examples))
         async with Model.at(endpoint) as model:
             return await draft_all(examples, model, drafts, progress=lambda: progress.advance(task))
-
-
-def _demands(accepted: Sequence[Any], asked: Mapping[str, str], store: PrinciplesStore) -> list[Demand]:
-    """Every criterion of every accepted rubric, with its question's scenario."""
-    scenarios = {name: store.consult(question, limit=1).scenario.labels for name, question in asked.items()}
-    found = []
-    for one in accepted:
-        found += [
-            Demand(one["id"], one["author"], i.criterion, i.polarity == "must", i.weight, scenarios[one["id"]])
-            for i in items_of(one["items"])
-        ]
-    return found
-
-
-def _encode(encoder: Encoder) -> distilling.Encode:
-    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = encoder.encode(list(texts))
-        return vectors
-
-    return encode
 
 
 @contextmanager

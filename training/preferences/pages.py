@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+from yaml import CSafeDumper
 
 from principles_store.loading import NoRepeats
 
@@ -56,6 +57,12 @@ def write(path: Path, content: str, *, encoding: str = "utf-8") -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
+
+
+def dumped(rows: object) -> str:
+    """YAML as people read it, by libyaml: at 7,034 examples the plain writer takes half a minute."""
+    content: str = yaml.dump(rows, Dumper=CSafeDumper, sort_keys=False, allow_unicode=True, width=110)
+    return content
 
 
 def says_yes(value: object, of: str) -> bool:

@@ -14,8 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from training.journal import Journal
 from training.preferences import pages
 from training.preferences.drafting import Item, Unreadable, items_of
@@ -88,7 +86,7 @@ def page(rows: Iterable[tuple[Example, Sequence[Item]]], *, as_csv: bool) -> str
         }
         for example, items in listed
     ]
-    return _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+    return _HEAD + pages.dumped(content)
 
 
 def _shown(example: Example) -> dict[str, str]:
