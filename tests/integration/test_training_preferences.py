@@ -11,6 +11,7 @@ from typer import Typer
 from typer.testing import CliRunner, Result
 
 from tests.rubric_model import served
+from tests.shipped_store import needs_encoder
 from training.preferences.cli import commands, distil
 
 ITEMS = [
@@ -88,10 +89,29 @@ async def test_no_page_stands_whose_questions_are_not_kept(tmp_path: Path, prefe
         await asyncio.to_thread(_told, *words, "--out", str(page))
     _told("accept", str(page), "--author", "Dr B", "--folder", str(folder))
     (folder / "examples.jsonl").unlink()
+    done = _distilled(folder, tmp_path / "proposals.yaml")
+    assert (done.exit_code, "lacks the question of example" in done.stderr) == (1, True)
+
+
+def _distilled(folder: Path, out: Path) -> Result:
     app = Typer()
     app.command()(distil)
-    done = CliRunner().invoke(app, ["--folder", str(folder), "--out", str(tmp_path / "proposals.yaml")])
-    assert (done.exit_code, "lacks the question of example" in done.stderr) == (1, True)
+    return CliRunner().invoke(app, ["--folder", str(folder), "--out", str(out), "--json"])
+
+
+@needs_encoder
+async def test_accepted_rubrics_become_proposals_and_show_how_far_it_is(tmp_path: Path, preferences: Path) -> None:
+    folder, page, out = tmp_path / "rubrics", tmp_path / "review.csv", tmp_path / "proposals.yaml"
+    async with served() as server:
+        server.only = json.dumps({"items": ITEMS})
+        words = ["draft", str(preferences), "--url", server.url, "--out", str(page), "--folder", str(folder)]
+        await asyncio.to_thread(_told, *words)
+    _told("accept", str(page), "--author", "Dr B", "--folder", str(folder))
+    done = _distilled(folder, out)
+    assert (done.exit_code, json.loads(done.stdout)["demands"]) == (0, 6), done.output
+    assert [row["behind"]["examples"] for row in yaml.safe_load(out.read_text())] == [3, 3]
+    assert "scenarios read" in done.stderr
+    assert "criteria encoded" in done.stderr
 
 
 def test_what_a_person_can_mend_is_one_line(tmp_path: Path) -> None:
