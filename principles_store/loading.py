@@ -16,10 +16,11 @@ from principles_store.schema import LabelledQuery, Principle, PrinciplesFile, Qu
 File = TypeVar("File", PrinciplesFile, QueriesFile)
 
 
-class _NoRepeats(CSafeLoader):
-    """YAML keeps the last of two equal keys in silence; here the second is an error."""
+class NoRepeats(CSafeLoader):
+    """YAML keeps the last of two equal keys in silence; here the second is an error. Makes plain objects only."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
+        """As PyYAML's; raises a MarkedYAMLError at a key that repeats."""
         names = [self.construct_object(key) for key, _ in node.value]
         for position, name in enumerate(names):
             if name in names[:position]:
@@ -72,7 +73,7 @@ def _files(folder: Path, kind: type[File], problems: list[str]) -> Iterator[tupl
     for path in paths:
         content: object = None
         try:
-            content = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoRepeats)  # noqa: S506 - a SafeLoader
+            content = yaml.load(path.read_text(encoding="utf-8"), Loader=NoRepeats)  # noqa: S506 - a SafeLoader
             yield path, kind.model_validate(content)
         except ValidationError as error:
             problems += [f"{path}: {_where(content, detail['loc'])}: {detail['msg']}" for detail in error.errors()]

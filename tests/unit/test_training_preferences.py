@@ -1,9 +1,11 @@
 """From preferences to principles: drafts, the round trip with a reviewer, agreement, distillation, approval."""
 
+import codecs
 import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,21 @@ from numpy.typing import NDArray
 from principles_store.loading import load_principles
 from principles_store.schema import LEVELS, Dimension
 from service.domain.completion import Usage
-from service.domain.conversation import Message
+from service.domain.conversation import Message, Role
 from tests.principles_fakes import WordEncoder, write_store
+from training.claim import OtherWork
 from training.healthbench.records import BadRow
 from training.journal import Journal
-from training.models import Endpoint, Model, Reply
-from training.preferences import approve, distil, drafting, review
+from training.models import Endpoint, Model, ModelFailed, Reply
+from training.preferences import approve, bench, distil, drafting, pages, questions, review
 from training.preferences.agreement import agreement
+from training.preferences.demands import demands_of, encoding
 from training.preferences.distil import Demand
 from training.preferences.drafting import Item
 from training.preferences.examples import Example, read
 
 ITEMS = (Item("Tells the person to rest.", "must", 5), Item("Names a wrong dose.", "must_not", 9))
+NUMBERED = tuple(replace(item, number=at) for at, item in enumerate(ITEMS, start=1))
 
 
 def _examples(tmp_path: Path, count: int = 3) -> list[Example]:
@@ -84,12 +89,109 @@ async def test_a_draft_that_cannot_be_read_is_asked_for_again_and_kept_once(tmp_
         assert "Why, in the clinician's words: (not said)" in model.asked[0]
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"conversation": (Message(Role.USER, "A cough?"),)}, "another example's texts"),
+        ({"preferred": "Wait."}, "another example's texts"),
+        ({"why": "It is safer."}, "another example's texts"),
+        ({"model": "another"}, r"another model \(another, not drafter\)"),
+        ({"prompt": "another"}, "another prompt"),
+        ({"texts": None}, "another example's texts"),
+    ],
+    ids=["question", "answer", "reason", "model", "prompt", "an early version's"],
+)
+async def test_a_draft_of_something_else_under_the_same_id_is_refused_before_anything_is_asked(
+    tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    example, other = _examples(tmp_path, 2)
+    with Journal(tmp_path / "first.jsonl") as first:
+        await drafting.draft_all([example], Drafter(_reply()), first)
+        row = {name: value for name, value in first["e0"].items() if name != "key"}
+    model = Drafter(_reply())
+    with Journal(tmp_path / "drafts.jsonl") as drafts:
+        drafts.append("e0", {**row, **{name: value for name, value in changed.items() if name in row}})
+        texts = {name: value for name, value in changed.items() if name not in row}
+        with pytest.raises(OtherWork, match=f"example e0: .*{said}"):
+            await drafting.draft_all([other, replace(example, **texts)], model, drafts)
+        assert model.asked == []
+
+
+async def test_a_run_stops_where_nothing_answers_and_says_why(tmp_path: Path) -> None:
+    class Silent(Drafter):
+        async def ask(self, messages: Sequence[Message], **sampling: Any) -> Reply:
+            self.asked.append(messages[0].content)
+            raise ModelFailed("refused")
+
+    model = Silent()
+    model.endpoint = replace(model.endpoint, concurrency=2)
+    with Journal(tmp_path / "drafts.jsonl") as drafts:
+        found = await drafting.draft_all(_examples(tmp_path, 40), model, drafts)
+    assert found == drafting.Shortfall(failed=6, why="refused", silent=6, stopped=True)
+    assert len(model.asked) == 6, "five in a row, and the one that was on its way"
+
+
+async def test_a_reply_that_cannot_be_read_is_counted_and_stops_nothing(tmp_path: Path) -> None:
+    model = Drafter(*["nonsense"] * 16, _reply())
+    model.endpoint = replace(model.endpoint, concurrency=1)
+    with Journal(tmp_path / "drafts.jsonl") as drafts:
+        found = await drafting.draft_all(_examples(tmp_path, 9), model, drafts)
+        assert set(drafts) == {"e8"}
+    assert found == drafting.Shortfall(failed=8, why="not the schema (JSONDecodeError)")
+
+
+def test_questions_stay_until_they_are_replaced_whole_and_one_that_lacks_is_named(tmp_path: Path) -> None:
+    first, second, third = _examples(tmp_path)
+    questions.keep(tmp_path, [first, second])
+    questions.keep(tmp_path, [replace(second, conversation=third.conversation)])
+    assert questions.questions(tmp_path, [{"id": "e0"}, {"id": "e1"}]) == {"e0": "Question 0?", "e1": "Question 2?"}
+    assert not list(tmp_path.glob("*.partial"))
+    with pytest.raises(questions.NoQuestion, match=r"examples\.jsonl: lacks the question of example e2"):
+        questions.questions(tmp_path, [{"id": "e0"}, {"id": "e2"}])
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_a_spreadsheet_may_part_its_cells_as_its_country_does(tmp_path: Path, mark: str) -> None:
+    rows = [
+        ("id", "keep", "item", "criterion", "polarity", "weight"),
+        ("a", "yes", "1", "Tells; asks, says.", "must", 5),
+    ]
+    with (tmp_path / "r.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=mark).writerows(rows)
+    assert review.read(tmp_path / "r.csv") == (
+        review.Reviewed("a", (Item("Tells; asks, says.", "must", 5, number=1),)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("id,keep,criterion,polarity,weight\na,yes,Dosé.,must,5\n".encode("cp1252"), "save as UTF-8"),
+        (b"a,yes,x,must,5\n", "first line should name the columns id, keep, item, criterion, polarity, weight"),
+        (b"", "first line should name the columns"),
+    ],
+    ids=["Windows-1252", "no header", "empty"],
+)
+def test_a_spreadsheet_that_cannot_be_read_says_what_it_wants(tmp_path: Path, content: bytes, said: str) -> None:
+    (tmp_path / "r.csv").write_bytes(content)
+    with pytest.raises(review.BadReview, match=said):
+        review.read(tmp_path / "r.csv")
+
+
+def test_a_page_for_a_spreadsheet_says_that_it_is_utf8(tmp_path: Path) -> None:
+    rows = [(example, ITEMS) for example in _examples(tmp_path, 1)]
+    for name in ("r.csv", "r.yaml"):
+        review.write(rows, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(codecs.BOM_UTF8) is name.endswith("csv")
+        assert review.read(tmp_path / name) == (review.Reviewed("e0", NUMBERED),)
+
+
 @pytest.mark.parametrize("kind", ["yaml", "csv"])
 def test_a_page_comes_back_as_it_went(tmp_path: Path, kind: str) -> None:
     rows = [(example, ITEMS) for example in _examples(tmp_path)]
     path = tmp_path / f"review.{kind}"
     path.write_text(review.page(rows, as_csv=kind == "csv"))
-    assert review.read(path) == tuple(review.Reviewed(example.id, ITEMS) for example, _ in rows)
+    assert review.read(path) == tuple(review.Reviewed(example.id, NUMBERED) for example, _ in rows)
 
 
 @given(
@@ -113,7 +215,8 @@ def test_any_words_survive_the_round_trip(
     for kind in ("yaml", "csv"):
         path = folder / f"review.{kind}"
         path.write_text(review.page([(example, items)], as_csv=kind == "csv"), encoding="utf-8")
-        assert review.read(path) == (review.Reviewed("e", items),)
+        shown = tuple(replace(item, number=at) for at, item in enumerate(items, start=1))
+        assert review.read(path) == (review.Reviewed("e", shown),)
 
 
 def test_what_a_reviewer_changed_is_worked_out_and_kept(tmp_path: Path) -> None:
@@ -129,6 +232,7 @@ def test_what_a_reviewer_changed_is_worked_out_and_kept(tmp_path: Path) -> None:
             "set_aside": 1,
             "kept": 2,
             "changed": 1,
+            "reworded": 0,
             "added": 1,
             "removed": 3,
             "unreviewed": 0,
@@ -147,6 +251,11 @@ def test_what_a_reviewer_changed_is_worked_out_and_kept(tmp_path: Path) -> None:
     [
         ("- id: a\n  items: [{criterion: x, polarity: may, weight: 3}]", "example a, item 1: wants"),
         ("- id: a\n  items: [{criterion: x, polarity: must, weight: 11}]", "example a, item 1: wants"),
+        ("- id: a\n  items: [{item: 0, criterion: x, polarity: must, weight: 1}]", "item 1: `item` should be"),
+        (
+            f"- id: a\n  items: [{', '.join('{item: 2, criterion: x, polarity: must, weight: 1}' for _ in '12')}]",
+            "example a, item 2 comes twice",
+        ),
         ("- items: []", "has no id"),
         ("- id: a\n- id: a", "comes twice"),
         ("{}", "should be a list"),
@@ -200,12 +309,41 @@ def test_the_page_says_who_preferred(tmp_path: Path, *, as_csv: bool) -> None:
     assert shown["preferred_by"] == "Dr A"
 
 
+@pytest.mark.parametrize("kind", ["yaml", "csv"])
+def test_an_item_in_other_words_is_reworded_not_dropped(tmp_path: Path, kind: str) -> None:
+    (example,) = _examples(tmp_path, 1)
+    path = tmp_path / f"review.{kind}"
+    path.write_text(review.page([(example, ITEMS)], as_csv=kind == "csv").replace("to rest", "to lie down"))
+    with Journal(tmp_path / "d.jsonl") as drafts, Journal(tmp_path / "a.jsonl") as accepted:
+        drafts.append("e0", {"items": [item.as_dict() for item in ITEMS]})
+        counts = review.accept(review.read(path), drafts, accepted, author="Dr B")
+        review.accept([review.Reviewed("e0", NUMBERED)], drafts, accepted, author="Dr C")
+        review.accept([review.Reviewed("e0", NUMBERED[1:])], drafts, accepted, author="Dr D")
+        found = {
+            readers: agreement([accepted[f"e0/Dr {reader}"] for reader in readers], drafts).share
+            for readers in ("BC", "BD")
+        }
+    assert (counts["kept"], counts["reworded"], counts["added"], counts["removed"]) == (1, 1, 0, 0)
+    assert found == {"BC": 1.0, "BD": 0.5}
+
+
+def test_a_page_without_numbers_is_known_by_its_words(tmp_path: Path) -> None:
+    with Journal(tmp_path / "d.jsonl") as drafts, Journal(tmp_path / "a.jsonl") as accepted:
+        drafts.append("e0", {"items": [item.as_dict() for item in ITEMS]})
+        counts = review.accept([review.Reviewed("e0", ITEMS)], drafts, accepted, author="Dr B")
+        assert (counts["kept"], counts["added"], counts["removed"]) == (2, 0, 0)
+        again = review.accept([review.Reviewed("e0", NUMBERED)], drafts, accepted, author="Dr B")
+        assert again["rubrics"] == 0, "the same review, with its numbers"
+        with pytest.raises(review.BadReview, match="e0: item 3 was never drafted"):
+            review.accept([review.Reviewed("e0", (replace(ITEMS[0], number=3),))], drafts, accepted, author="Dr C")
+
+
 def test_two_readers_agreement_is_cohens_kappa() -> None:
     criteria = [f"c{at}" for at in range(10)]
-    drafts = {"e": {"items": [{"criterion": c} for c in criteria]}}
+    drafts = {"e": {"items": [Item(c, "must", 5).as_dict() for c in criteria]}}
     one, other = set(criteria[:6]), set(criteria[:4]) | {"c9"}
     accepted = [
-        {"id": "e", "items": [{"criterion": c, "weight": 5} for c in kept]} for kept in (sorted(one), sorted(other))
+        {"id": "e", "items": [Item(c, "must", 5).as_dict() for c in kept]} for kept in (sorted(one), sorted(other))
     ]
     found = agreement(accepted, drafts)
     assert (found.examples, found.items, found.weight_gap) == (1, 10, 0)
@@ -215,7 +353,7 @@ def test_two_readers_agreement_is_cohens_kappa() -> None:
 
 
 def test_one_reader_is_no_agreement() -> None:
-    found = agreement([{"id": "e", "items": []}], {"e": {"items": [{"criterion": "c"}]}})
+    found = agreement([{"id": "e", "items": []}], {"e": {"items": [ITEMS[0].as_dict()]}})
     assert (found.examples, found.items, found.share, found.kappa) == (0, 0, None, None)
 
 
@@ -247,6 +385,52 @@ def test_every_row_is_in_one_cluster_and_near_its_centre(count: int, near: float
     assert sorted(row for members in found for row in members) == list(range(count))
     for centre, *others in found:
         assert all(vectors[centre] @ vectors[row] >= near - 1e-5 for row in others)
+
+
+def test_each_question_is_read_once_and_each_text_encoded_once() -> None:
+    accepted = [{"id": "e", "author": name, "items": [item.as_dict() for item in ITEMS]} for name in ("Dr B", "Dr C")]
+    seen, encoded = list[str](), list[str]()
+
+    def tracked(names: Sequence[str]) -> Sequence[str]:
+        seen.extend(names)
+        return names
+
+    def encode_one(text: str) -> NDArray[np.float32]:
+        encoded.append(text)
+        return WordEncoder().encode_one(text)
+
+    demands = demands_of(accepted, {"e": "Ill?"}, lambda _: ROUTINE, progress=tracked)
+    texts = [demand.criterion for demand in demands]
+    vectors = encoding(encode_one, progress=tracked)(texts)
+    assert texts == [item.criterion for item in (*ITEMS, *ITEMS)]
+    assert encoded == texts[:2]
+    assert seen == ["e", *texts[:2]]
+    assert np.array_equal(vectors, encode(texts))
+
+
+def test_the_bench_takes_made_up_examples_through_every_step(tmp_path: Path) -> None:
+    store, _ = write_store(tmp_path / "store")
+    rows = bench.made_up(load_principles(store) * 4, ["Is it safe to run?", "Can I have a rest?"], 6)
+    found = bench.measure(rows, tmp_path, lambda _: ROUTINE, WordEncoder().encode_one)
+    assert (found["examples"], found["demands"]) == (6, 36)
+    assert set(found["cpu_seconds"]) == {
+        "questions_kept",
+        "page_written",
+        "page_read",
+        "accepted",
+        "scenarios",
+        "encoded",
+        "clustered",
+        "proposals_written",
+        "all",
+    }
+
+
+@given(
+    st.lists(st.dictionaries(st.text(max_size=8), st.text() | st.integers() | st.booleans(), max_size=4), max_size=3)
+)
+def test_pages_are_written_as_plain_yaml_reads_them(rows: list[dict[str, object]]) -> None:
+    assert yaml.safe_load(pages.dumped(rows)) == rows
 
 
 def _approved(tmp_path: Path, **changed: Any) -> Path:
@@ -289,6 +473,55 @@ def test_an_approved_proposal_enters_a_new_edition_with_its_approver(tmp_path: P
 def test_a_proposal_that_is_not_complete_is_refused(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
     with pytest.raises(approve.NotApproved, match=said):
         approve.approved(_approved(tmp_path, **changed), author="Dr C")
+
+
+def _page(tmp_path: Path, *rows: object) -> Path:
+    """A page of approved proposals, each changed as told, or of whatever else stands there."""
+    (good,) = yaml.safe_load(_approved(tmp_path).read_text())
+    path = tmp_path / "page.yaml"
+    path.write_text(yaml.safe_dump([{**good, **row} if isinstance(row, dict) else row for row in rows]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{}, {"approve": False}, {}], "proposal 1 and proposal 3 have one id, uncertainty.reducible.ask-fever"),
+        ([{}, {"approve": "perhaps"}], "proposal 2: approve: should be yes or no"),
+        ([{}, {"approve": None}], "proposal 2: approve: should be yes or no"),
+        ([{}, "text"], "proposal 2: should hold `approve`"),
+        ([{"principle": "text"}], "proposal 1: principle: should hold the fields"),
+        ([{"behind": "text"}], "proposal 1: behind: should hold the fields"),
+    ],
+    ids=["one id twice", "perhaps", "empty", "no proposal", "text for a principle", "text for what is behind"],
+)
+def test_what_stands_in_the_way_of_an_approval_is_refused_with_its_place(
+    tmp_path: Path, rows: list[object], said: str
+) -> None:
+    with pytest.raises(approve.NotApproved, match=said):
+        approve.approved(_page(tmp_path, *rows), author="Dr C")
+
+
+def test_every_approved_proposal_is_taken_however_its_yes_is_written(tmp_path: Path) -> None:
+    (good,) = yaml.safe_load(_approved(tmp_path).read_text())
+    other = {"principle": {**good["principle"], "id": "uncertainty.reducible.ask-cough"}, "approve": "yes"}
+    taken = approve.approved(_page(tmp_path, {}, other), author="Dr C")
+    assert [principle.id.split(".")[-1] for principle in taken] == ["ask-fever", "ask-cough"]
+
+
+def test_of_two_new_principles_of_one_id_none_is_written(tmp_path: Path) -> None:
+    store, _ = write_store(tmp_path / "store")
+    (new,) = approve.approved(_approved(tmp_path), author="Dr C")
+    with pytest.raises(approve.NotApproved, match="ask-fever: comes twice"):
+        approve.add([new, new], store, tmp_path / "out", encoder=None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_stands_twice_on_a_page_is_refused(tmp_path: Path) -> None:
+    path = _approved(tmp_path)
+    path.write_text(path.read_text().replace("- approve: true", "- approve: false\n  approve: true"))
+    with pytest.raises(approve.NotApproved, match="line 2, or a name stands there twice"):
+        approve.approved(path, author="Dr C")
 
 
 def test_nothing_is_taken_that_nobody_approved(tmp_path: Path) -> None:

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from training.preferences.drafting import items_of
+from training.preferences.review import numbered, refined
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """Of `items` drafted items that two readers saw, the share on which both kept or both dropped, and Cohen's kappa.
 
+    An item is kept in whatever words, weight and polarity; what a reader added is not counted, for the other saw none.
     `kappa` is None where chance alone would agree always. `weight_gap` is the mean difference of the weights both gave
     to an item that both kept; None where there was none.
     """
@@ -31,14 +35,14 @@ def agreement(accepted: Iterable[Mapping[str, Any]], drafts: Mapping[str, Mappin
     gaps: list[int] = []
     read_twice = 0
     for example, reviews in by_example.items():
-        kept = [{item["criterion"]: item["weight"] for item in review["items"]} for review in reviews]
+        drafted = items_of(drafts[example]["items"])
+        kept = [{i.number: i.weight for i in numbered(drafted, refined(review["items"]))} for review in reviews]
         read_twice += len(kept) > 1
         for one, other in combinations(kept, 2):
-            for item in drafts[example]["items"]:
-                name = item["criterion"]
-                pairs.append((name in one, name in other))
-                if name in one and name in other:
-                    gaps.append(abs(one[name] - other[name]))
+            for at in range(1, len(drafted) + 1):
+                pairs.append((at in one, at in other))
+                if at in one and at in other:
+                    gaps.append(abs(one[at] - other[at]))
     return Agreement(
         examples=read_twice,
         items=len(pairs),

@@ -5,12 +5,11 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
@@ -18,16 +17,18 @@ from principles_store.encoder import Encoder
 from principles_store.errors import StoreError
 from principles_store.paths import Places
 from principles_store.store import PrinciplesStore
+from training.claim import OtherWork
 from training.healthbench.records import BadRow
 from training.journal import Journal, JournalBroken
 from training.models import Endpoint, Model
 from training.preferences import approve as approving
 from training.preferences import distil as distilling
-from training.preferences import review
+from training.preferences import pages, review
 from training.preferences.agreement import agreement
-from training.preferences.distil import Demand
-from training.preferences.drafting import draft_all, items_of
+from training.preferences.demands import demands_of, encoding
+from training.preferences.drafting import Shortfall, draft_all, items_of
 from training.preferences.examples import Example, read
+from training.preferences.questions import NoQuestion, keep, questions
 
 commands = typer.Typer(no_args_is_help=True, help="Rubrics behind clinicians' preferences: draft, review, accept.")
 Folder = Annotated[Path, typer.Option("--folder", help="Where drafts and accepted rubrics are kept.")]
@@ -50,17 +51,20 @@ def draft(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Draft a rubric for each preference, and write the page that clinicians refine."""
+    """Draft a rubric for each preference, and write the page that clinicians refine. Exits 1 where some have none."""
     with _refusals(), Journal(folder / "drafts.jsonl") as drafts:
         examples = list(read(preferences))
-        asyncio.run(_drafted(examples, Endpoint(url, model, _MODEL_KEY, concurrency), drafts))
-        rows = [(e, items_of(drafts[e.id]["items"])) for e in examples if e.id in drafts]
-        out.write_text(review.page(rows, as_csv=out.suffix == ".csv"), encoding="utf-8")
-        with Journal(folder / "examples.jsonl") as known:
-            for example in examples:
-                if example.id not in known:
-                    known.append(example.id, {"question": example.question, "preferred_by": example.author})
-    _say({"page": str(out), "drafted": len(rows), "waiting": len(examples) - len(rows)}, as_json=as_json)
+        shortfall = asyncio.run(_drafted(examples, Endpoint(url, model, _MODEL_KEY, concurrency), drafts))
+        drafted = [example for example in examples if example.id in drafts]
+        keep(folder, drafted)  # first: a page whose questions nobody knows could never be distilled
+        if drafted:
+            review.write([(e, items_of(drafts[e.id]["items"])) for e in drafted], out)
+    waiting = len(examples) - len(drafted)
+    _say({"page": str(out) if drafted else None, "drafted": len(drafted), "waiting": waiting}, as_json=as_json)
+    if waiting:
+        stopped = f"; stopped after {shortfall.silent} in a row without a reply" if shortfall.stopped else ""
+        _complain(f"{waiting} of {len(examples)} examples have no draft; the first reason: {shortfall.why}{stopped}")
+        raise typer.Exit(1)
 
 
 @commands.command("accept")
@@ -86,17 +90,30 @@ def show_agreement(folder: Folder = _FOLDER, *, as_json: AsJson = False) -> None
 def distil(
     folder: Folder = _FOLDER,
     support: Annotated[int, typer.Option(min=2, help="Examples that must stand behind a proposal.")] = 3,
+    near: Annotated[
+        float, typer.Option(min=0, max=1, help="Cosine from which on two criteria make the same demand.")
+    ] = distilling.NEAR,
     out: Annotated[Path, typer.Option(help="The page to approve.")] = Path("proposals.yaml"),
     *,
     as_json: AsJson = False,
 ) -> None:
     """Propose reusable principles from accepted rubrics, with the rubrics behind each."""
-    with _refusals(), Journal(folder / "accepted.jsonl") as accepted, Journal(folder / "examples.jsonl") as known:
+    with _refusals(), Journal(folder / "accepted.jsonl") as accepted:
+        asked = questions(folder, accepted.values())
         places = Places.from_environment()
         store = PrinciplesStore.open(places.principles, places.encoder, places.index, precision=places.precision)
-        demands = _demands(list(accepted.values()), known, store)
-        proposals = distilling.distil(demands, _encode(store.encoder), support=support)
-        out.write_text(distilling.page(proposals), encoding="utf-8")
+        with Progress(console=Console(stderr=True)) as progress:
+            demands = demands_of(
+                accepted.values(),
+                asked,
+                lambda question: store.consult(question, limit=1).scenario.labels,
+                progress=partial(progress.track, description="scenarios read"),
+            )
+            encode = encoding(
+                store.encoder.encode_one, progress=partial(progress.track, description="criteria encoded")
+            )
+            proposals = distilling.distil(demands, encode, support=support, near=near)
+        pages.write(out, distilling.page(proposals))
     _say({"page": str(out), "demands": len(demands), "proposals": len(proposals)}, as_json=as_json)
 
 
@@ -117,33 +134,11 @@ def approve(
     _say({"folder": str(out), "added": len(new), "digest": digest}, as_json=as_json)
 
 
-async def _drafted(examples: Sequence[Example], endpoint: Endpoint, drafts: Journal) -> None:
+async def _drafted(examples: Sequence[Example], endpoint: Endpoint, drafts: Journal) -> Shortfall:
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("rubrics drafted", total=len(examples))
         async with Model.at(endpoint) as model:
-            await draft_all(examples, model, drafts, progress=lambda: progress.advance(task))
-
-
-def _demands(accepted: Sequence[Any], known: Journal, store: PrinciplesStore) -> list[Demand]:
-    """Every criterion of every accepted rubric, with its question's scenario."""
-    scenarios = {}
-    found = []
-    for one in accepted:
-        if one["id"] not in scenarios:
-            scenarios[one["id"]] = store.consult(str(known[one["id"]]["question"]), limit=1).scenario.labels
-        found += [
-            Demand(one["id"], one["author"], i.criterion, i.polarity == "must", i.weight, scenarios[one["id"]])
-            for i in items_of(one["items"])
-        ]
-    return found
-
-
-def _encode(encoder: Encoder) -> distilling.Encode:
-    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = encoder.encode(list(texts))
-        return vectors
-
-    return encode
+            return await draft_all(examples, model, drafts, progress=lambda: progress.advance(task))
 
 
 @contextmanager
@@ -151,9 +146,16 @@ def _refusals() -> Iterator[None]:
     """What a person can mend is one line, not a trace."""
     try:
         yield
-    except (BadRow, JournalBroken, review.BadReview, approving.NotApproved, StoreError) as error:
-        Console(stderr=True, soft_wrap=True).print(f"clinalign: {error}", style="bold red", markup=False)
+    except (BadRow, JournalBroken, OtherWork, NoQuestion, review.BadReview, approving.NotApproved, StoreError) as error:
+        _complain(str(error))
         raise typer.Exit(1) from error
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}")
+        raise typer.Exit(1) from error
+
+
+def _complain(message: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(f"clinalign: {message}", style="bold red", markup=False)
 
 
 def _say(value: dict[str, Any], *, as_json: bool) -> None:

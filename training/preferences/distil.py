@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from principles_store.schema import LEVELS, Dimension
+from training.preferences import pages
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
-# From this cosine on two criteria make the same demand.
+# From this cosine on two criteria make the same demand. Set by hand, fitted to nothing; see docs/preferences.md.
 NEAR: Final = 0.72
 _BLOCK: Final = 2048
 _SHOWN: Final = 12
@@ -133,7 +133,7 @@ def _shares(labels: Sequence[str], levels: Sequence[str]) -> dict[str, float]:
 
 def page(proposals: Sequence[Proposal]) -> str:
     """The page for the person who approves."""
-    return _HEAD + yaml.safe_dump([_shown(p) for p in proposals], sort_keys=False, allow_unicode=True, width=110)
+    return _HEAD + pages.dumped([_shown(p) for p in proposals])
 
 
 def _shown(proposal: Proposal) -> dict[str, Any]:

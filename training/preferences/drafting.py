@@ -1,6 +1,7 @@
 """A model's first draft of the rubric behind a preference: an example in; items out, for a clinician to refine."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 from service.domain.conversation import Message, Role
 from service.prompts.control import neutralise
+from training.claim import OtherWork
 from training.journal import Journal
 from training.models import Model, ModelFailed
 from training.preferences.examples import Example
@@ -15,6 +17,7 @@ from training.preferences.examples import Example
 FEWEST: Final = 2
 MOST: Final = 12
 _LONGEST: Final = 300
+_PATIENCE: Final = 5
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
@@ -61,6 +64,9 @@ Write {fewest} to {most} criteria by which a marker who sees only one answer wou
 
 Reply with JSON: {{"items": [{{"criterion": "...", "polarity": "must", "weight": 7}}]}}."""
 
+_PROMPT: Final = hashlib.sha256(json.dumps([_ASK, SCHEMA], sort_keys=True).encode()).hexdigest()
+_NAMES: Final = {"texts": "example's texts", "model": "model", "prompt": "prompt"}
+
 
 class Unreadable(ValueError):
     """The text is not a rubric; the message says what was wrong."""
@@ -68,19 +74,21 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A criterion as drafted or refined."""
+    """A criterion as drafted or refined; `number` is its place in the draft, from 1, where a review says it."""
 
     criterion: str
     polarity: str
     weight: int
+    number: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As files hold it."""
-        return {"criterion": self.criterion, "polarity": self.polarity, "weight": self.weight}
+        numbered = {} if self.number is None else {"item": self.number}
+        return {**numbered, "criterion": self.criterion, "polarity": self.polarity, "weight": self.weight}
 
 
 def items_of(rows: object) -> tuple[Item, ...]:
-    """Items as a model or a reviewer wrote them.
+    """Items as a model or a reviewer wrote them, without their numbers.
 
     Raises:
         Unreadable: a field is missing, of the wrong kind or out of range.
@@ -133,9 +141,28 @@ def read(reply: str) -> tuple[Item, ...]:
     return items
 
 
-async def draft(example: Example, model: Model, drafts: Journal, *, tries: int = 2) -> None:
-    """Writes the example's draft to the journal; one that fails or cannot be read is left for the next run."""
+def _made_from(example: Example, model: str) -> dict[str, str]:
+    return {"texts": example.digest, "model": model, "prompt": _PROMPT}
+
+
+def _check(example: Example, model: str, drafts: Journal) -> None:
+    """A draft is held against what it would be made from now, as a folder of synthesis is against its plan."""
+    if example.id not in drafts:
+        return
+    was = drafts[example.id]
+    for name, value in _made_from(example, model).items():
+        if was.get(name) != value:
+            known = f" ({was['model']}, not {model})" if name == "model" and "model" in was else ""
+            raise OtherWork(
+                f"example {example.id}: {drafts.path} holds a draft of another {_NAMES[name]}{known} under this id: "
+                "choose another folder, or give the row an id of its own"
+            )
+
+
+async def draft(example: Example, model: Model, drafts: Journal, *, tries: int = 2) -> Unreadable | ModelFailed | None:
+    """Writes the example's draft to the journal, or gives why there is none; then it is left for the next run."""
     form = {"type": "json_schema", "json_schema": {"name": "rubric", "schema": SCHEMA, "strict": True}}
+    why: Unreadable | None = None
     for attempt in range(tries):
         try:
             reply = await model.ask(
@@ -146,21 +173,59 @@ async def draft(example: Example, model: Model, drafts: Journal, *, tries: int =
                 response_format=form,
             )
             items = read(reply.text)
-        except (Unreadable, ModelFailed):
+        except ModelFailed as error:  # it tries again itself wherever that may help
+            return error
+        except Unreadable as error:
+            why = error
             continue
-        drafts.append(example.id, {"items": [item.as_dict() for item in items], "model": model.endpoint.model})
-        return
+        made_from = _made_from(example, model.endpoint.model)
+        drafts.append(example.id, {"items": [item.as_dict() for item in items], **made_from})
+        return None
+    return why
+
+
+@dataclass(slots=True)
+class Shortfall:
+    """What a run could not draft: `why` is the first reason, with no words of a prompt or a reply.
+
+    `silent` counts the latest examples in a row that got no reply at all, by which a run knows that it should stop.
+    """
+
+    failed: int = 0
+    why: str = ""
+    silent: int = 0
+    stopped: bool = False
+
+    def note(self, outcome: Unreadable | ModelFailed | None) -> None:
+        """Counts one example's outcome."""
+        self.silent = self.silent + 1 if isinstance(outcome, ModelFailed) else 0
+        if outcome is not None:
+            self.failed += 1
+            self.why = self.why or str(outcome)
 
 
 async def draft_all(
     examples: Iterable[Example], model: Model, drafts: Journal, *, progress: Callable[[], None] = lambda: None
-) -> None:
-    """Drafts for all examples that have none yet, as many at once as the model takes."""
+) -> Shortfall:
+    """Drafts for all examples that have none yet, as many at once as the model takes, and what it could not draft.
+
+    Stops where as many in a row as are asked at once got no reply at all: nothing answers there.
+
+    Raises:
+        OtherWork: a draft that is there was made from other texts, by another model or with another prompt. Nothing is
+            asked then.
+
+    """
+    examples = list(examples)
+    for example in examples:
+        _check(example, model.endpoint.model, drafts)
     places = asyncio.Semaphore(model.endpoint.concurrency)
+    patience = max(model.endpoint.concurrency, _PATIENCE)
+    shortfall = Shortfall()
 
     async def one(example: Example) -> None:
         try:
-            await draft(example, model, drafts)
+            shortfall.note(await draft(example, model, drafts))
         finally:
             places.release()
             progress()
@@ -171,4 +236,8 @@ async def draft_all(
                 progress()
                 continue
             await places.acquire()
+            if shortfall.silent >= patience:
+                shortfall.stopped = True
+                break
             group.create_task(one(example))
+    return shortfall

@@ -1,6 +1,7 @@
 """Preferences of a JSONL file: a conversation, the preferred answer and the other, who preferred it, and why."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,13 @@ class Example:
     def question(self) -> str:
         """The latest words of the user."""
         return next(turn.content for turn in reversed(self.conversation) if turn.role is Role.USER)
+
+    @property
+    def digest(self) -> str:
+        """Of all that a draft is made from: an id of a row's own does not say that its texts are still the same."""
+        turns = [(turn.role.value, turn.content) for turn in self.conversation]
+        said = json.dumps([turns, self.preferred, self.other, self.why])
+        return hashlib.sha256(said.encode()).hexdigest()
 
 
 def read(path: Path) -> Iterator[Example]:

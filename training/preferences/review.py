@@ -1,32 +1,46 @@
 """The round trip with a clinician: drafts go out as a YAML or CSV page; what comes back is checked and kept.
 
 In YAML a reviewer edits, deletes and adds items under each example; in CSV each row is an item. `keep: no` (or an empty
-list of items) says that the example yields no rubric. What was changed is worked out here, never asked for.
+list of items) says that the example yields no rubric. What was changed is worked out here, never asked for: each item
+carries its number in the draft, so that one in other words is still known as the same.
 """
 
 import csv
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from training.journal import Journal
+from training.preferences import pages
 from training.preferences.drafting import Item, Unreadable, items_of
 from training.preferences.examples import Example
+from training.preferences.pages import ANSWERS, Illegible, says_yes
 
 _HEAD = """\
 # Rubrics drafted by a model, for you to refine: change, delete or add items; keep: no where an example is of no use.
 # polarity: must (a good answer does it) or must_not (a bad answer does it). weight: 1 to 10.
+# item: leave an item's number as it is when you reword it; one that you add has none.
 # Then: clinalign rubrics accept THIS_FILE --author "Your name"
 """
-_COLUMNS = ("id", "keep", "criterion", "polarity", "weight", "question", "preferred", "other", "preferred_by", "why")
-# As people and spreadsheets write it; YAML's own yes and no come as booleans, quoted ones as text.
-_KEEPS = {"yes": True, "y": True, "true": True, "1": True, "no": False, "n": False, "false": False, "0": False}
+_COLUMNS = (
+    "id",
+    "keep",
+    "item",
+    "criterion",
+    "polarity",
+    "weight",
+    "question",
+    "preferred",
+    "other",
+    "preferred_by",
+    "why",
+)
+_NEEDED = frozenset({"id", "criterion", "polarity", "weight"})
+_MARKS = (",", ";", "\t")
 
 
 class BadReview(ValueError):
@@ -41,6 +55,16 @@ class Reviewed:
     items: tuple[Item, ...]
 
 
+def write(rows: Iterable[tuple[Example, Sequence[Item]]], path: Path) -> None:
+    """The page in its place, as a spreadsheet reads it where it is named .csv: Excel knows UTF-8 by its first mark."""
+    as_csv = _is_csv(path)
+    pages.write(path, page(rows, as_csv=as_csv), encoding="utf-8-sig" if as_csv else "utf-8")
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
 def page(rows: Iterable[tuple[Example, Sequence[Item]]], *, as_csv: bool) -> str:
     """The page for the reviewer."""
     listed = list(rows)
@@ -49,20 +73,20 @@ def page(rows: Iterable[tuple[Example, Sequence[Item]]], *, as_csv: bool) -> str
         writer = csv.writer(out)
         writer.writerow(_COLUMNS)
         for example, items in listed:
-            for at, item in enumerate(items):
-                shown = _shown(example).values() if at == 0 else ("",) * len(_shown(example))
-                writer.writerow((example.id, "yes", item.criterion, item.polarity, item.weight, *shown))
+            for at, item in enumerate(items, start=1):
+                shown = _shown(example).values() if at == 1 else ("",) * len(_shown(example))
+                writer.writerow((example.id, "yes", at, item.criterion, item.polarity, item.weight, *shown))
         return out.getvalue()
     content = [
         {
             "id": example.id,
             "keep": True,
             **_shown(example),
-            "items": [item.as_dict() for item in items],
+            "items": [replace(item, number=at).as_dict() for at, item in enumerate(items, start=1)],
         }
         for example, items in listed
     ]
-    return _HEAD + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+    return _HEAD + pages.dumped(content)
 
 
 def _shown(example: Example) -> dict[str, str]:
@@ -84,9 +108,10 @@ def read(path: Path) -> tuple[Reviewed, ...]:
 
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = _from_csv(text) if path.suffix == ".csv" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, csv.Error) as error:
+        rows = _from_csv(path) if _is_csv(path) else pages.rows(path)
+    except Illegible as error:
+        raise BadReview(str(error)) from error
+    except csv.Error as error:
         raise BadReview(f"{path}: cannot be read ({type(error).__name__})") from error
     if not isinstance(rows, list) or not rows:
         raise BadReview(f"{path}: should be a list of examples, as `clinalign rubrics draft` wrote it")
@@ -97,43 +122,85 @@ def read(path: Path) -> tuple[Reviewed, ...]:
         if name in found:
             raise BadReview(f"{path}: example {name} comes twice")
         try:
-            found[name] = Reviewed(name, items_of(row.get("items") or []) if _keeps(row.get("keep", True)) else ())
-        except Unreadable as error:
+            kept = says_yes(row.get("keep", True), "keep")
+            found[name] = Reviewed(name, refined(row.get("items") or []) if kept else ())
+        except (Unreadable, Illegible) as error:
             raise BadReview(f"{path}: example {name}, {error}") from error
     return tuple(found.values())
 
 
-def _keeps(value: object) -> bool:
-    """Whether an example is kept: never by a guess at what a reviewer meant.
+def refined(rows: object) -> tuple[Item, ...]:
+    """Items as a reviewer left them, with the numbers that they came with; one that was added has none.
 
     Raises:
-        Unreadable: it is neither yes nor no.
+        Unreadable: a field is missing or wrong, or a number comes twice.
 
     """
-    if isinstance(value, bool):
-        return value
-    if (found := _KEEPS.get(str(value).strip().lower())) is None:
-        raise Unreadable("keep: should be yes or no")
-    return found
+    items = items_of(rows)
+    numbers = [_number(row.get("item"), at) for at, row in enumerate(rows if isinstance(rows, list) else (), start=1)]
+    repeated = [number for number, count in Counter(numbers).items() if number is not None and count > 1]
+    if repeated:
+        raise Unreadable(f"item {repeated[0]} comes twice: leave `item` empty for one that you add")
+    return tuple(replace(item, number=number) for item, number in zip(items, numbers, strict=True))
 
 
-def _from_csv(text: str) -> list[dict[str, Any]]:
+def _number(value: object, at: int) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise Unreadable(f"item {at}: `item` should be the number that it came with, or empty for one that you add")
+    return value
+
+
+def numbered(drafted: Sequence[Item], items: Sequence[Item]) -> tuple[Item, ...]:
+    """The refined items, each with its number in the draft; None for one that was added.
+
+    One that lost its number, as on pages of versions that gave none, is known by its words.
+    """
+    taken = {item.number for item in items}
+    found = []
+    for item in items:
+        number = item.number
+        if number is None:
+            alike = (at for at, old in enumerate(drafted, start=1) if old.criterion == item.criterion)
+            number = next((at for at in alike if at not in taken), None)
+            taken.add(number)
+        found.append(replace(item, number=number))
+    return tuple(found)
+
+
+def _cells(path: Path) -> Iterable[Mapping[str, str | None]]:
+    """Rows by the names of the first line, between whichever mark parts these: Excel writes the country's own."""
+    text = pages.text(path)
+    first = text.partition("\n")[0]
+    for mark in _MARKS:
+        if set(next(csv.reader([first], delimiter=mark), ())) >= _NEEDED:
+            return csv.DictReader(io.StringIO(text), delimiter=mark)
+    raise Illegible(f"{path}: its first line should name the columns {', '.join(_COLUMNS[:6])}, as they came")
+
+
+def _from_csv(path: Path) -> list[dict[str, Any]]:
     grouped: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     keeps: dict[str, str] = {}
-    for row in csv.DictReader(io.StringIO(text)):
+    for row in _cells(path):
         name = (row.get("id") or "").strip()
         said = (row.get("keep") or "").strip() or "yes"  # a row that a reviewer added may leave it out
-        if _KEEPS.get(keeps.get(name, "yes").lower()):  # one row that says no, or nothing known, is enough
+        if ANSWERS.get(keeps.get(name, "yes").lower()):  # one row that says no, or nothing known, is enough
             keeps[name] = said
-        weight = (row.get("weight") or "").strip()
         grouped[name].append(
             {
+                "item": _whole(row.get("item")),
                 "criterion": row.get("criterion") or "",
                 "polarity": (row.get("polarity") or "").strip(),
-                "weight": int(weight) if weight.isdecimal() else weight,
+                "weight": _whole(row.get("weight")),
             }
         )
     return [{"id": name, "keep": keeps[name], "items": items} for name, items in grouped.items()]
+
+
+def _whole(cell: str | None) -> int | str:
+    text = (cell or "").strip()
+    return int(text) if text.isdecimal() else text
 
 
 def accept(
@@ -141,57 +208,66 @@ def accept(
 ) -> dict[str, int]:
     """Keeps a reviewer's rubrics, with author, time and what was changed. The same page may be given again.
 
-    Returns counts of items kept, changed, added, removed, and examples set aside; and of drafts that this author has
-    not reviewed, on this page or another: an example whose rows were all deleted is one of them.
+    Returns counts of items kept, changed, reworded, added, removed, and examples set aside; and of drafts that this
+    author has not reviewed, on this page or another: an example whose rows were all deleted is one of them.
 
     Raises:
-        BadReview: an example was never drafted, or this author reviewed it otherwise. Nothing is kept then.
+        BadReview: an example or an item was never drafted, or this author reviewed it otherwise. Nothing is kept then.
 
     """
-    for one in reviewed:
-        if one.id not in drafts:
-            raise BadReview(f"example {one.id} was never drafted")
-        known = accepted.get(_key(one.id, author))
-        if known is not None and known["items"] != _plain(one):
-            raise BadReview(f"example {one.id} was reviewed otherwise by {author} on {known['time']}")
-    totals: defaultdict[str, int] = defaultdict(int, rubrics=0, set_aside=0)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    for one in reviewed:
-        if _key(one.id, author) in accepted:
+    new = [(one.id, *_held(one, drafts, accepted, author)) for one in reviewed]
+    totals: defaultdict[str, int] = defaultdict(int, rubrics=0, set_aside=0)
+    for name, before, items in new:
+        key, changes = _key(name, author), changed(before, items)
+        if key in accepted:
             continue
-        before = items_of(drafts[one.id]["items"])
-        changes = changed(before, one.items)
-        accepted.append(
-            _key(one.id, author),
-            {
-                "id": one.id,
-                "author": author,
-                "time": now,
-                "items": _plain(one),
-                "changes": changes,
-            },
-        )
-        totals["rubrics" if one.items else "set_aside"] += 1
+        plain = [item.as_dict() for item in items]
+        accepted.append(key, {"id": name, "author": author, "time": now, "items": plain, "changes": changes})
+        totals["rubrics" if items else "set_aside"] += 1
         for kind, count in changes.items():
             totals[kind] += count
     totals["unreviewed"] = sum(_key(name, author) not in accepted for name in drafts)
     return dict(totals)
 
 
+def _held(
+    one: Reviewed, drafts: Mapping[str, Mapping[str, Any]], accepted: Journal, author: str
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """An example's drafted items, and the refined ones with their numbers, once nothing stands in their way."""
+    if one.id not in drafts:
+        raise BadReview(f"example {one.id} was never drafted")
+    before = items_of(drafts[one.id]["items"])
+    strange = [item.number for item in one.items if (item.number or 0) > len(before)]
+    if strange:
+        raise BadReview(
+            f"example {one.id}: item {strange[0]} was never drafted: leave `item` empty for one that you add"
+        )
+    items = numbered(before, one.items)
+    known = accepted.get(_key(one.id, author))
+    if known is not None and numbered(before, refined(known["items"])) != items:
+        raise BadReview(f"example {one.id} was reviewed otherwise by {author} on {known['time']}")
+    return before, items
+
+
 def changed(before: Sequence[Item], after: Sequence[Item]) -> dict[str, int]:
-    """How many items were kept as they were, reweighted or turned round, added, and removed."""
-    old, new = {item.criterion: item for item in before}, {item.criterion: item for item in after}
-    both = old.keys() & new.keys()
-    return {
-        "kept": sum(old[name] == new[name] for name in both),
-        "changed": sum(old[name] != new[name] for name in both),
-        "added": len(new.keys() - old.keys()),
-        "removed": len(old.keys() - new.keys()),
-    }
+    """How many drafted items were kept as they were, changed in weight or polarity alone, reworded, or removed.
+
+    `after` with its numbers; those without one were added.
+    """
+    counts = {"kept": 0, "changed": 0, "reworded": 0, "added": 0, "removed": 0}
+    for item in after:
+        counts[_change(before, item)] += 1
+    return {**counts, "removed": len(before) - len(after) + counts["added"]}
 
 
-def _plain(reviewed: Reviewed) -> list[dict[str, Any]]:
-    return [item.as_dict() for item in reviewed.items]
+def _change(before: Sequence[Item], item: Item) -> str:
+    if item.number is None:
+        return "added"
+    old = before[item.number - 1]
+    if old.criterion != item.criterion:
+        return "reworded"
+    return "kept" if (old.polarity, old.weight) == (item.polarity, item.weight) else "changed"
 
 
 def _key(example: str, author: str) -> str:
