@@ -25,14 +25,15 @@ max_tokens = 4
 """
 # One process for all: to import transformers takes longer than all that is asked of it.
 ASKED = f"""
-import json, sys, tempfile
-from contextlib import chdir
+import io, json, sys, tempfile
+from contextlib import chdir, redirect_stderr
 from pathlib import Path
 import torch
 from training.align.config import BadRun, read
 from training.align.folder import claimed, note, noted
 from training.align.kills import Coin, tiny
 from training.align.rows import load
+from training.align.run import rolled_out
 from training.align.tally import KeptTally
 from training.align.writers import Writer, device, precision
 from training.reward.rubric import Item, Rubric, row
@@ -80,6 +81,18 @@ with chdir(made):
     model, _ = writer._loaded
     told["placed"] = [str(model.device.type), str(model.dtype)]
     told["gpu"] = torch.cuda.is_available()
+    class Out:
+        name = "out"
+        async def does(self, prompt, answer, criterion):
+            return None
+
+    drafts = load(config).train
+    said = io.StringIO()
+    with redirect_stderr(said):
+        scorer = Scorer(Out())
+        journal = Path("rollouts.jsonl")
+        rolled_out(config, Path("base"), drafts, journal, scorer, KeptTally(folder, "sft", scorer))
+    told["unjudged"] = [len(drafts), noted(folder)["rollouts_unjudged"], journal.read_text(), said.getvalue()]
 print(json.dumps(told))
 """
 pytestmark = [
@@ -121,6 +134,14 @@ def test_the_tally_of_a_stage_is_that_of_all_its_processes(told: dict[str, Any])
 def test_a_writer_stands_where_its_precision_is_for(told: dict[str, Any]) -> None:
     assert told["placed"] == (["cuda", "torch.bfloat16"] if told["gpu"] else ["cpu", "torch.float32"])
     assert told["answers"] == [2, 2]
+
+
+def test_rollouts_that_nobody_judged_are_counted_and_not_kept(told: dict[str, Any]) -> None:
+    drafts, noted, kept, said = told["unjudged"]
+    assert noted == drafts > 1
+    assert kept == ""
+    assert f"{drafts} of {drafts} prompts are left unjudged" in said
+    assert "start the run again" in said
 
 
 TWO = """
