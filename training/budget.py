@@ -1,14 +1,25 @@
-"""What a run on real hardware costs: sizes in; GPU hours by stage, from stated formulas, out.
+"""What a run on real hardware costs: its TOML and sizes come in; tokens, GPU hours and hours by stage go out.
 
     python -m training.budget
 
-Every figure here is computed, none measured: take them for orders of magnitude. A training step costs 6 floating-point
-operations a weight in use and token (forward 2, backward 4), writing and judging cost 2. Of a GPU's peak a training run
-reaches `used_training`, a batched server `used_serving` when writing and `used_reading` when reading prompts.
+Every figure here is computed, none measured: take them for orders of magnitude. To write, read and judge costs 2
+floating-point operations a weight in use and token. To learn costs 6 (forward 2, backward 4), and 2 more where
+activations are computed again (gradient checkpointing, on GPUs the default); adapters spare 2, the gradients of the
+weights that stay; GRPO by vLLM adds 2, since TRL reads each answer once more before it learns.
+
+Of a GPU's peak a training run reaches `used_training`, a batched server `used_serving` when writing and `used_reading`
+when reading prompts. A prompt is read once for all of its answers. Stages, and a step's parts, follow one another.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from training.align.config import AlignConfig, read
+
+_RUNS: Final = Path(__file__).parent / "runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,73 +34,129 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Sizes of a run. `active` are the weights in use for a token, in one; `items` are criteria a rubric."""
+class Machine:
+    """Who sits where: GPUs that train, that serve the rollouts, and that serve the judge, which synthesises before."""
 
-    name: str
+    trains: int
+    writes: int = 2
+    judges: int = 2
+
+    @property
+    def gpus(self) -> int:
+        """All of them."""
+        return self.trains + self.writes + self.judges
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run's TOML, and what it does not say. `active` are the weights in use for a token; `items` are a rubric's."""
+
+    config: AlignConfig
     active: float
-    judge_active: float
-    queries: int
-    samples: int
-    steps: int
-    prompts_a_step: int
-    generations: int
+    judge_active: float = 3.3e9
+    queries: int = 16_872
+    synthesis_samples: int = 4
+    rubric_tokens: int = 1500
     prompt_tokens: int = 900
     answer_tokens: int = 600
+    criterion_tokens: int = 60
     items: int = 7
-    passes: int = 1
+
+    def options(self, kind: str) -> dict[str, Any]:
+        """A stage's, as the TOML has them."""
+        return next(stage.options for stage in self.config.stages if stage.kind == kind)
+
+    def prompts_a_step(self, processes: int) -> int:
+        """GRPO's: what all processes gather for one step, in groups."""
+        options = self.options("grpo")
+        samples = processes * options["per_device_train_batch_size"] * options["gradient_accumulation_steps"]
+        return int(samples) // int(options["num_generations"])
+
+    def learning(self, kind: str) -> int:
+        """Operations a weight and token."""
+        options = self.options(kind)
+        again = 2 * bool(options.get("gradient_checkpointing", not self.config.rollouts.shared_prompts))
+        return 6 + again - 2 * (self.config.lora is not None) + 2 * bool(options.get("use_vllm"))
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one stage: tokens through a model, and GPU hours."""
+    """Of one stage: tokens through a model, GPU hours, and the GPUs that share them."""
 
     stage: str
     tokens: float
     hours: float
+    gpus: int
+
+    @property
+    def wall(self) -> float:
+        """Hours by the clock."""
+        return self.hours / self.gpus
 
 
-RUNS: Final = (
-    Run("clinalign-4b", 4.0e9, 3.3e9, 16_872, 8, 600, 32, 8),
-    Run("clinalign-30b-a3b", 3.3e9, 3.3e9, 16_872, 8, 400, 32, 8),
-)
+def runs() -> tuple[Run, ...]:
+    """The runs that are shipped for such machines."""
+    sizes = {"clinalign-4b": 4.0e9, "clinalign-30b-a3b": 3.3e9}
+    return tuple(Run(read(_RUNS / f"{name}.toml"), active) for name, active in sizes.items())
 
 
-def costs(run: Run, gpu: Gpu | None = None) -> tuple[Cost, ...]:
-    """Synthesis, rollouts and their judging, SFT, GRPO's writing, judging and learning."""
-    on = gpu or Gpu()
-    written = run.queries * run.samples * run.answer_tokens
-    grpo = run.steps * run.prompts_a_step * run.generations
-    grpo_written = grpo * run.answer_tokens
-    read = (run.prompt_tokens + run.answer_tokens) * 1.0
+def machine() -> Machine:
+    """The one that accelerate's settings are for."""
+    settings = yaml.safe_load((_RUNS / "fsdp.yaml").read_text(encoding="utf-8"))
+    return Machine(settings["num_processes"])
+
+
+def costs(run: Run, on: Machine, gpu: Gpu | None = None) -> tuple[Cost, ...]:
+    """Synthesis with its samples and verdicts, rollouts and their judging, SFT, GRPO's writing, judging, learning."""
+    gpu = gpu or Gpu()
+    whole = run.prompt_tokens + run.answer_tokens
+    tried, answers = run.queries * run.synthesis_samples, run.queries * run.config.rollouts.samples
+    sft, grpo = run.options("sft"), run.options("grpo")
+    prompts = grpo["max_steps"] * run.prompts_a_step(on.trains)
+    learnt = prompts * grpo["num_generations"]
+    passes = sft.get("num_train_epochs", 1)
+
+    def writes(stage: str, prompts: int, written: int, active: float, gpus: int) -> Cost:
+        read = prompts * run.prompt_tokens
+        work = 2 * active * (read / gpu.used_reading + written / gpu.used_serving)
+        return Cost(stage, read + written, work / gpu.peak / 3600, gpus)
+
+    def judges(stage: str, count: int) -> Cost:
+        """An answer and its prompt are read once, and shared by the criteria."""
+        tokens = count * (whole + run.criterion_tokens * run.items)
+        return Cost(stage, tokens, tokens * 2 * run.judge_active / (gpu.peak * gpu.used_reading) / 3600, on.judges)
+
+    def learns(stage: str, kind: str, tokens: float) -> Cost:
+        work = tokens * run.learning(kind) * run.active
+        return Cost(stage, tokens, work / (gpu.peak * gpu.used_training) / 3600, on.trains)
+
+    rubrics, tries = run.queries * run.rubric_tokens, tried * run.answer_tokens
     return (
-        _cost("synthesis", run.queries * 1500.0, 2 * run.judge_active, on.peak * on.used_serving),
-        _cost("rollouts", float(written), 2 * run.active, on.peak * on.used_serving),
-        _judging("rollouts judged", run.queries * run.samples, run, read, on),
-        _cost("SFT", run.queries * read * run.passes, 6 * run.active, on.peak * on.used_training),
-        _cost("GRPO writes", float(grpo_written), 2 * run.active, on.peak * on.used_serving),
-        _judging("GRPO judged", grpo, run, read, on),
-        _cost("GRPO learns", grpo * read, 6 * run.active, on.peak * on.used_training),
+        writes("synthesis: rubrics", run.queries, rubrics, run.judge_active, on.judges),
+        writes("synthesis: samples", run.queries, tries, run.judge_active, on.judges),
+        judges("synthesis: verdicts", tried),
+        writes("rollouts", run.queries, answers * run.answer_tokens, run.active, on.writes),
+        judges("rollouts judged", answers),
+        learns("SFT", "sft", run.queries * whole * passes),
+        writes("GRPO writes", prompts, learnt * run.answer_tokens, run.active, on.writes),
+        judges("GRPO judged", learnt),
+        learns("GRPO learns", "grpo", learnt * whole),
     )
 
 
-def _cost(stage: str, tokens: float, work: float, speed: float) -> Cost:
-    return Cost(stage, tokens, tokens * work / speed / 3600)
-
-
-def _judging(stage: str, answers: int, run: Run, read: float, gpu: Gpu) -> Cost:
-    """The prefix is read once an answer and shared by its criteria; each adds about 60 tokens of its own."""
-    return _cost(stage, answers * (read + 60.0 * run.items), 2 * run.judge_active, gpu.peak * gpu.used_reading)
-
-
-def table(runs: tuple[Run, ...] = RUNS, gpu: Gpu | None = None) -> str:
+def table(gpu: Gpu | None = None) -> str:
     """The budget as Markdown."""
-    on = gpu or Gpu()
-    lines = ["| run | stage | million tokens | GPU hours |", "|---|---|---|---|"]
-    for run in runs:
-        found = costs(run, on)
-        lines += [f"| {run.name} | {c.stage} | {c.tokens / 1e6:,.0f} | {c.hours:,.1f} |" for c in found]
-        lines.append(f"| {run.name} | **all** | | **{sum(c.hours for c in found):,.1f}** |")
+    lines = ["| run | stage | million tokens | GPU hours | GPUs | hours |", "|---|---|---|---|---|---|"]
+    on = machine()
+    for run in runs():
+        found = costs(run, on, gpu)
+        name = run.config.name
+        lines += [
+            f"| {name} | {c.stage} | {c.tokens / 1e6:,.0f} | {c.hours:,.1f} | {c.gpus} | {c.wall:,.1f} |" for c in found
+        ]
+        sums = [sum(getattr(c, what) for c in found) for what in ("tokens", "hours", "wall")]
+        tokens, hours, wall = sums
+        lines.append(f"| {name} | **all** | **{tokens / 1e6:,.0f}** | **{hours:,.1f}** | {on.gpus} | **{wall:,.1f}** |")
     return "\n".join(lines)
 
 

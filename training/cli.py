@@ -169,8 +169,13 @@ def align(
     _need_torch("align")
     from training.align import config  # noqa: PLC0415 - torch
     from training.align import run as aligning  # noqa: PLC0415 - torch
+    from training.healthbench.records import BadRow  # noqa: PLC0415 - beside it
 
-    _say({"checkpoint": str(aligning.run(config.read(run)))}, as_json=as_json)
+    try:
+        made = aligning.run(config.read(run))
+    except (config.BadRun, BadRow, aligning.NothingToLearn) as error:
+        _refuse(error)
+    _say({"checkpoint": str(made)}, as_json=as_json)
 
 
 @commands.command("run")
@@ -244,11 +249,15 @@ def _refuse(error: Exception) -> NoReturn:
     raise typer.Exit(1) from error
 
 
+# TRL joins torch there for one command alone.
+_INSTALLED_BY = {"align": "install-align"}
+
+
 def _need_torch(command: str) -> None:
     """Training has an environment of its own."""
     if importlib.util.find_spec("torch") is None:
         Console(stderr=True, soft_wrap=True).print(
-            f"clinalign train {command} needs torch: run `make install-training`, "
+            f"clinalign train {command} needs torch: run `make {_INSTALLED_BY.get(command, 'install-training')}`, "
             f"then `.venv-training/bin/python -m training.cli {command}`."
         )
         raise typer.Exit(code=2)

@@ -25,14 +25,15 @@ max_tokens = 4
 """
 # One process for all: to import transformers takes longer than all that is asked of it.
 ASKED = f"""
-import json, sys, tempfile
-from contextlib import chdir
+import io, json, sys, tempfile
+from contextlib import chdir, redirect_stderr
 from pathlib import Path
 import torch
 from training.align.config import BadRun, read
 from training.align.folder import _last_state, claimed, note, noted
 from training.align.kills import Coin, tiny
 from training.align.rows import load
+from training.align.run import rolled_out
 from training.align.tally import KeptTally
 from training.align.writers import Writer, device, precision
 from training.reward.rubric import Item, Rubric, row
@@ -92,6 +93,18 @@ with chdir(made):
     told["last_states"] = [Path(_last_state(made / "stage", count)).name for count in (2, 1, 4)]
     told["states"] = sorted(path.name for path in (made / "stage").iterdir())
     told["no_state"] = _last_state(made / "none", 2)
+    class Out:
+        name = "out"
+        async def does(self, prompt, answer, criterion):
+            return None
+
+    drafts = load(config).train
+    said = io.StringIO()
+    with redirect_stderr(said):
+        scorer = Scorer(Out())
+        journal = Path("rollouts.jsonl")
+        rolled_out(config, Path("base"), drafts, journal, scorer, KeptTally(folder, "sft", scorer))
+    told["unjudged"] = [len(drafts), noted(folder)["rollouts_unjudged"], journal.read_text(), said.getvalue()]
 print(json.dumps(told))
 """
 pytestmark = [
@@ -139,6 +152,14 @@ def test_a_state_that_a_process_did_not_finish_gives_way_to_one_that_all_did(tol
 def test_a_writer_stands_where_its_precision_is_for(told: dict[str, Any]) -> None:
     assert told["placed"] == (["cuda", "torch.bfloat16"] if told["gpu"] else ["cpu", "torch.float32"])
     assert told["answers"] == [2, 2]
+
+
+def test_rollouts_that_nobody_judged_are_counted_and_not_kept(told: dict[str, Any]) -> None:
+    drafts, noted, kept, said = told["unjudged"]
+    assert noted == drafts > 1
+    assert kept == ""
+    assert f"{drafts} of {drafts} prompts are left unjudged" in said
+    assert "start the run again" in said
 
 
 TWO = """

@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from training.align.config import AlignConfig, read
+from training.align.config import AlignConfig, Stage, read
 from training.align.exported import export
 from training.export import manifest, model_card
 
@@ -36,7 +37,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AlignConfig:
         made = config.folder / kind / "checkpoint"
         made.mkdir(parents=True)
         _write(made / "done.json", {"steps": 20, "loss": loss})
-        log = [{"reward": at / 10} if kind == "grpo" else {"loss": 1.0} for at in range(20)]
+        log: list[dict[str, float | None]] = [
+            {"reward": at / 10} if kind == "grpo" else {"loss": 1.0} for at in range(20)
+        ]
+        log.insert(0, {"reward": None})  # as TRL tells of a step whose samples the judge failed of
         _write(made / "metrics.json", log)
     for name in ("model.safetensors", "config.json"):
         shutil.copy(Path(config.base) / name, made / name)
@@ -84,9 +88,51 @@ def test_earlier_editions_are_told_of_weights_that_started_from_some(start: str)
     facts = manifest.read(CHECKPOINT)
     facts["run"]["run"]["start"] = start
     card = model_card.card(facts, None)
-    assert (f"| Before it | {model_card.EARLIER_EDITIONS} |\n| Licence |" in card) is bool(start)
+    assert (f"| Before it | {manifest.BEFORE_THE_THIRD} |\n| Licence |" in card) is bool(start)
     assert ("| Before it |" in card) is bool(start)
     assert "\n| Licence |" in card
+
+
+def test_a_result_of_a_supervised_stage_names_every_edition_before_it(run: AlignConfig) -> None:
+    tokens = manifest.read(Path(run.base))["tokens"]
+    told = f"{manifest.BEFORE_THE_THIRD}; `{manifest.digest(Path(run.base))[:19]}...`: {tokens:,} tokens"
+    out, card = _supervised(run, run.base, "first")
+    assert f"\n| Before it | {told} |\n" in card
+    assert manifest.read(out)["run"]["run"]["start"] == run.base
+    _, card = _supervised(run, str(out), "second")
+    assert f"\n| Before it | {told}; `{manifest.digest(out)[:19]}...`: 1,234 tokens |\n" in card
+
+
+def _supervised(run: AlignConfig, base: str, name: str) -> tuple[Path, str]:
+    """An export of a run that went on from a base by a stage `dialogues`."""
+    stages = (Stage("dialogues", {"steps": 30}), *run.stages)
+    config = replace(run, name=name, base=base, stages=stages)
+    shutil.copytree(run.folder, config.folder)
+    made = config.folder / "dialogues/checkpoint"
+    made.mkdir(parents=True)
+    _write(made / "done.json", {"steps": 25, "loss": "cross-entropy", "tokens": 1234, "score": 0.9})
+    out = export(config, config.folder / "grpo/checkpoint").absolute()
+    return out, (out / "README.md").read_text()
+
+
+def test_a_result_of_another_form_has_a_card_and_a_manifest_where_it_is(run: AlignConfig, tmp_path: Path) -> None:
+    big = tmp_path / "Big-4B"
+    shutil.copytree(run.base, big, ignore=shutil.ignore_patterns("manifest.json"))
+    config, made = replace(run, base=str(big)), run.folder / "grpo/checkpoint"
+    assert export(config, made) == made
+    assert manifest.mismatches(made) == ()
+    facts, card = manifest.read(made), (made / "README.md").read_text()
+    assert facts["files"].keys() >= {"model.safetensors", "config.json", "README.md"}
+    assert "gguf_sha256" not in facts
+    assert not manifest.has_small_form(made), "a run from it is not to take it for ours"
+    assert "Big-4B (weights abababababab...)" in card
+    assert "| GRPO by rubric reward | dapo | 20 | 1e-05 |" in card
+    assert "It is not for care" in card
+    assert "publish" not in card
+    assert str(tmp_path) not in card
+    sealed = (made / "manifest.json").stat().st_mtime_ns
+    assert export(config, made) == made
+    assert (made / "manifest.json").stat().st_mtime_ns == sealed, "weights of 60 GB are not read again at each start"
 
 
 def test_a_run_that_was_killed_before_it_noted_a_reward_is_exported_without_it(run: AlignConfig) -> None:

@@ -17,7 +17,6 @@ from training.reward.adapters import (
     NotItsPrompt,
     Unjudged,
     openrlhf_reward,
-    trl_form_reward,
     trl_reward,
     verl_reward,
     written,
@@ -150,9 +149,14 @@ def test_length_costs_nothing_up_to_what_is_allowed_and_never_more_than_the_most
     ],
     ids=["prose", "chinese", "empty", "cut off", "repeats itself", "control token"],
 )
-def test_form_is_judged_apart_from_the_rubric(answer: str, well: bool) -> None:
+async def test_form_is_judged_apart_from_the_rubric(answer: str, well: bool) -> None:
     assert is_well_formed(answer) is well
-    assert trl_form_reward([[{"role": "assistant", "content": answer}]]) == [float(well)]
+    logged: dict[str, float] = {}
+    reward = trl_reward(Scorer(WordJudge()), form_weight=0.25)
+    rubric = Rubric((Item("names thing0x", 5),)).to_json()
+    given = {"prompts": ["q"], "completions": [[{"role": "assistant", "content": answer}]], "rubrics": [rubric]}
+    assert await reward(**given, log_metric=logged.__setitem__) == [0.25 * well]
+    assert logged == {"rewards/rubric/mean": 0, "rewards/form/mean": float(well)}
 
 
 # OpenRLHF decodes with special tokens left in, and pads to the batch's longest.
@@ -219,9 +223,10 @@ def test_a_query_that_is_not_of_its_prompt_gets_no_reward() -> None:
 
 
 async def test_trl_leaves_an_unjudged_sample_out() -> None:
-    reward = trl_reward(Scorer(WordJudge(frozenset({"thing0x"}))))
+    reward = trl_reward(Scorer(WordJudge(frozenset({"thing0x"}))), form_weight=0.1)
     rubric = Rubric((Item("names thing0x", 5),)).to_json()
-    assert await reward(prompts=["q", "q"], completions=["a", "b"], rubrics=[rubric, rubric]) == [None, None]
+    well_formed = ["Rest today.", "See a doctor."]
+    assert await reward(prompts=["q", "q"], completions=well_formed, rubrics=[rubric, rubric]) == [None, None]
 
 
 async def test_verl_stops_rather_than_learn_from_an_outage() -> None:

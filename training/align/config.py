@@ -5,7 +5,7 @@ import json
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 _Section = TypeVar("_Section")
 
@@ -110,6 +110,16 @@ class Lora:
 
 
 @dataclass(frozen=True, slots=True)
+class _Run:
+    """The section [run], all of which is wanted."""
+
+    name: str = ""
+    seed: int = 0
+    base: str = ""
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One optimiser: `kind` is dialogues, sft, dpo or grpo.
 
@@ -158,6 +168,13 @@ class AlignConfig:
         return self.folder / "synthesis"
 
 
+_WORDS: Final[dict[type, str]] = {
+    str: "a text, in quotation marks",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list of texts",
+}
 KINDS = ("dialogues", "sft", "dpo", "grpo")
 
 
@@ -168,25 +185,24 @@ def read(path: Path) -> AlignConfig:
         BadRun: a section or a key is missing, not known, or of the wrong kind.
 
     """
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8-sig")  # some editors put a mark before the first letter
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadRun(f"{path}: {error}") from error
-    if unknown := sorted(raw.keys() - {"run", "data", "synthesis", "reward", "rollouts", "lora", "gate", *KINDS}):
-        raise BadRun(f"{path}: [{unknown[0]}] is not a section of a run")
-    run = raw.get("run", {})
-    if missing := sorted({"name", "seed", "base", "stages"} - run.keys()):
-        raise BadRun(f"{path}: [run] wants {missing[0]}")
-    if not run["stages"] or not set(run["stages"]) <= set(KINDS):
-        raise BadRun(f"{path}: [run] stages: each is one of {', '.join(KINDS)}")
-    if len(set(run["stages"])) < len(run["stages"]):
-        raise BadRun(f"{path}: [run] stages: each may come once, since its folder has its name")
+    for name, section in raw.items():
+        if name not in {"run", "data", "synthesis", "reward", "rollouts", "lora", "gate", *KINDS}:
+            raise BadRun(f"{path}: [{name}] is not a section of a run")
+        if not isinstance(section, dict):
+            raise BadRun(f"{path}: {name} should be a section: a line [{name}], and its keys below it")
+    run = _run(raw, path)
+    if idle := sorted((raw.keys() & set(KINDS)) - set(run.stages)):
+        raise BadRun(f"{path}: [{idle[0]}] is none of the stages that [run] stages names: {', '.join(run.stages)}")
     return AlignConfig(
-        name=str(run["name"]),
-        seed=int(run["seed"]),
-        base=str(run["base"]),
-        stages=tuple(Stage(kind, raw.get(kind, {})) for kind in run["stages"]),
+        name=run.name,
+        seed=run.seed,
+        base=run.base,
+        stages=tuple(Stage(kind, raw.get(kind, {})) for kind in run.stages),
         data=_section(Data, raw, "data", path),
         reward=_section(Reward, raw, "reward", path),
         rollouts=_section(Rollouts, raw, "rollouts", path),
@@ -197,17 +213,30 @@ def read(path: Path) -> AlignConfig:
     )
 
 
+def _run(raw: dict[str, Any], path: Path) -> _Run:
+    run = _section(_Run, raw, "run", path)
+    if missing := sorted({f.name for f in fields(_Run)} - raw.get("run", {}).keys()):
+        raise BadRun(f"{path}: [run] wants {missing[0]}")
+    if not run.name:
+        raise BadRun(f"{path}: [run] name should not be empty: the run's folder has it")
+    if not run.stages or not set(run.stages) <= set(KINDS):
+        raise BadRun(f"{path}: [run] stages: each is one of {', '.join(KINDS)}")
+    if len(set(run.stages)) < len(run.stages):
+        raise BadRun(f"{path}: [run] stages: each may come once, since its folder has its name")
+    return run
+
+
 def _section(kind: type[_Section], raw: dict[str, Any], name: str, path: Path) -> _Section:
     given = raw.get(name, {})
     known = {f.name: type(f.default) for f in fields(kind)}  # type: ignore[arg-type]  # each is a dataclass
     for key, value in given.items():
         if key not in known:
-            raise BadRun(f"{path}: [{name}] {key} is not known")
+            raise BadRun(f"{path}: [{name}] {key} is not known; it has {', '.join(known)}")
         wanted = known[key]
         if wanted is tuple and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
             continue
         if not isinstance(value, (int, float) if wanted is float else wanted) or isinstance(value, bool) is not (
             wanted is bool
         ):
-            raise BadRun(f"{path}: [{name}] {key} should be {wanted.__name__}")
+            raise BadRun(f"{path}: [{name}] {key} should be {_WORDS[wanted]}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})

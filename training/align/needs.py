@@ -1,11 +1,16 @@
 """What a run needs to be there before its first hour: a TOML's settings come in; what is missing is said."""
 
+import subprocess
 from pathlib import Path
 
 from training.align.config import AlignConfig, BadRun
+from training.environments import TRAINING
 from training.export import manifest
 
 _WEIGHTS = "put a checkpoint's folder there (the head of the TOML may say from where), or name another"
+
+_INSTALL = "run `make install-align`"
+_MISSING = "ModuleNotFoundError"
 
 _ROLLED_OUT = ("sft", "dpo")
 
@@ -17,7 +22,8 @@ def need_all(config: AlignConfig) -> None:
         BadRun: something is not there, or cannot be served here; the message says what to do.
 
     """
-    need_for_training(config)
+    # Without a judge's server the synthesis' own gives the reward too.
+    need_for_training(config, judged=config.synthesis is not None)
     if config.synthesis is not None:
         _need_file(config.synthesis.queries, "[synthesis] queries", "name a file of queries: JSONL, CSV or Parquet")
         if not config.synthesis.url and not is_ours(config):
@@ -25,11 +31,28 @@ def need_all(config: AlignConfig) -> None:
     _need_gate(config)
 
 
-def need_for_training(config: AlignConfig) -> None:
-    """What the optimisers need.
+def need_options(toml: Path, python: Path = TRAINING) -> None:
+    """Asks the training environment, once and before anything is spent, whether the stages' options are TRL's.
 
     Raises:
-        BadRun: the base or the rows are not there, or a later stage would be written by the base's server.
+        BadRun: they are not, or the environment is not there.
+
+    """
+    if not python.is_file():
+        raise BadRun(f"the optimisers need the training environment: {_INSTALL}")
+    command_line = [str(python), "-m", "training.align.run", "--check", str(toml)]
+    done = subprocess.run(command_line, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise BadRun(f"the training environment lacks a package ({said}): {_INSTALL}" if _MISSING in said else said)
+
+
+def need_for_training(config: AlignConfig, *, judged: bool = False) -> None:
+    """What the optimisers need; `judged`: there is a judge of whom the TOML says nothing.
+
+    Raises:
+        BadRun: the base or the rows are not there, or nobody would judge by their rubrics, or a later stage would be
+            written by the base's server.
 
     """
     _need_weights(Path(config.base), "[run] base")
@@ -41,11 +64,17 @@ def need_for_training(config: AlignConfig) -> None:
     if config.data.rows:
         way = f"make it by `clinalign train synthesize QUERIES --out {Path(config.data.rows).parent}`"
         _need_file(config.data.rows, "[data] rows", way)
+    rewarded = any(stage.kind != "dialogues" for stage in config.stages)
+    if rewarded and (config.data.rows or config.synthesis) and not (config.reward.url or judged):
+        raise BadRun(
+            "[reward] url: the rubrics of synthesised rows are read by a model alone; name the judge's server, as in "
+            'url = "http://127.0.0.1:8001/v1", and its model'
+        )
 
 
 def is_ours(config: AlignConfig) -> bool:
     """Whether the base is a checkpoint of our small form, which is exported, and served here by llama.cpp."""
-    return (Path(config.base) / manifest.NAME).is_file()
+    return manifest.has_small_form(Path(config.base))
 
 
 def _need_gate(config: AlignConfig) -> None:

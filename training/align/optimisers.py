@@ -4,7 +4,10 @@ Dense models are trained by Dr. GRPO with DAPO's wide clip, or by DAPO where the
 experts by GSPO; any of it can be set otherwise in the TOML. TRL's own documentation and the papers give the reasons.
 """
 
+import difflib
+import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from training.align.rollouts import Pair
 from training.align.row import Row
 from training.align.rows import as_columns, woven
 from training.align.shared import SharedPrompts
-from training.reward.adapters import trl_form_reward, trl_reward
+from training.reward.adapters import trl_reward
 from training.reward.scorer import Scorer
 
 _WIDE = {"epsilon_high": 0.28, "mask_truncated_completions": True}
@@ -173,7 +176,8 @@ def grpo(
     rows: Sequence[Row],
     scorer: Scorer,
 ) -> Trainer:
-    """By rubric reward, and the format's beside it. Samples whose judge failed are left out."""
+    """By rubric reward, and the format's beside it. A sample whose judge failed has no advantage, whatever its form."""
+    logging.getLogger(GRPOTrainer.__module__).addFilter(_tells_nobodys_words)
     settings = arguments(config, stage, mixture=is_mixture(model))
     if len(config.data.tasks) > 1:
         block = settings.generation_batch_size // settings.num_generations
@@ -186,11 +190,16 @@ def grpo(
             model=model,
             args=settings,
             train_dataset=Dataset.from_dict(as_columns(rows)),
-            reward_funcs=[trl_reward(scorer), trl_form_reward],
+            reward_funcs=[trl_reward(scorer, form_weight=config.reward.form_weight)],
             processing_class=tokenizer,
             peft_config=_lora(config.lora),
         )
     )
+
+
+def _tells_nobodys_words(record: logging.LogRecord) -> bool:
+    """TRL warns of a sample without a reward by its prompt and reply: the run's figures count them, without a word."""
+    return "reward functions returned None" not in record.getMessage()
 
 
 def check_shared(settings: Any) -> None:
@@ -213,23 +222,34 @@ def arguments(config: AlignConfig, stage: Stage, *, mixture: bool = False) -> An
     """TRL's own settings of a stage: what its config class takes, checked by it.
 
     Raises:
-        TypeError: an option of the TOML is none of its.
-        ValueError: options do not go together.
+        BadRun: an option of the TOML is none of its, or options do not go together; the message names section and key.
 
     """
-    common = _common(config, stage)
+    kind, defaults = _trls(config, stage, mixture=mixture)
+    if unknown := sorted(stage.options.keys() - {f.name for f in fields(kind) if f.init}):
+        near = difflib.get_close_matches(unknown[0], [f.name for f in fields(kind)], 1)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        raise BadRun(f"[{stage.kind}] {unknown[0]} is no option of TRL's {kind.__name__}{meant}")
+    if "reward_weights" in stage.options:
+        raise BadRun(f"[{stage.kind}] reward_weights: the rubric weighs 1, and the form [reward] form_weight")
+    try:
+        return kind(**{**defaults, **_common(config, stage)})
+    except (TypeError, ValueError) as error:
+        raise BadRun(f"[{stage.kind}] {error}") from error
+
+
+def _trls(config: AlignConfig, stage: Stage, *, mixture: bool) -> tuple[Any, dict[str, Any]]:
+    """The class of a stage's settings, and what is ours of its defaults."""
     match stage.kind:
         case "sft":
-            return SFTConfig(**{"completion_only_loss": True, **common})
+            return SFTConfig, {"completion_only_loss": True}
         case "dpo":
-            return DPOConfig(**common)
+            return DPOConfig, {}
         case "grpo":
             dense = _DAPO if stage.options.get("loss_type") == "dapo" else _DR_GRPO
-            weights = {"reward_weights": [1.0, config.reward.form_weight]}
-            blocks = {"shuffle_dataset": len(config.data.tasks) == 1}
-            return GRPOConfig(**{**(_GSPO if mixture else dense), **weights, **blocks, **common})
+            return GRPOConfig, {**(_GSPO if mixture else dense), "shuffle_dataset": len(config.data.tasks) == 1}
         case _:
-            raise ValueError(f"{stage.kind} is no stage of TRL's")
+            raise BadRun(f"[{stage.kind}] is no stage of TRL's")
 
 
 def _common(config: AlignConfig, stage: Stage) -> dict[str, Any]:

@@ -52,47 +52,50 @@ def roll_out(
     batch: int,
     form_weight: float = 0.0,
     progress: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Answers and scores every row that the journal does not hold, `batch` rows at a time.
+) -> int:
+    """Answers and scores every row that the journal does not hold, `batch` rows at a time; how many are left unjudged.
 
     A batch's seed comes of its first row's place among all rows, so that a run which was stopped writes what it would
-    have written. An answer that could not be judged is left out; a row without judged answers has none.
+    have written. A row of which any answer could not be judged is not kept: the next start asks the judge again.
     """
+    unjudged = 0
     for start in range(0, len(rows), batch):
         chunk = rows[start : start + batch]
         progress(len(chunk))
         if all(row.id in journal for row in chunk):
             continue
-        written = write(chunk, seed=seed + start)
-        scored = asyncio.run(_scored(chunk, written, scorer, form_weight))
-        for row, answers in zip(chunk, scored, strict=True):
-            if row.id not in journal:
+        # The whole batch is written again, since its seed is one; what is kept is not judged again.
+        both = zip(chunk, write(chunk, seed=seed + start), strict=True)
+        written = [(row, texts) for row, texts in both if row.id not in journal]
+        for row, answers in asyncio.run(_scored(written, scorer, form_weight)):
+            if None in answers:
+                unjudged += 1
+            else:
                 journal.append(row.id, {"answers": answers})
+    return unjudged
 
 
 async def _scored(
-    rows: Sequence[Row], written: Sequence[Sequence[str]], scorer: Scorer, form_weight: float
-) -> list[list[dict[str, Any]]]:
+    written: Sequence[tuple[Row, Sequence[str]]], scorer: Scorer, form_weight: float
+) -> list[tuple[Row, list[dict[str, Any] | None]]]:
+    """Each row's answers; None for one that could not be judged."""
+
     async def one(row: Row, text: str) -> dict[str, Any] | None:
         reward = await scorer.score(row.prompt, text, row.rubric)
         if reward is None:
             return None
         return {"text": text, "value": reward.value + form_weight * form(text), "form": form(text)}
 
-    found = []
-    for row, texts in zip(rows, written, strict=True):
-        answers = await asyncio.gather(*(one(row, text) for text in texts))
-        found.append([answer for answer in answers if answer is not None])
-    return found
+    return [(row, await asyncio.gather(*(one(row, text) for text in texts))) for row, texts in written]
 
 
 def pairs(rows: Sequence[Row], journal: Mapping[str, Mapping[str, Any]], *, gap: float = 0.1) -> list[Pair]:
-    """For each row its best and worst answers, where they are at least `gap` apart and the best is well formed."""
+    """Of each row that was judged its best and worst answers: at least `gap` apart, and the best is well formed."""
     found = []
     for row in rows:
-        answers = [Answer(**answer) for answer in journal[row.id]["answers"]]
-        if not answers:
+        if row.id not in journal:
             continue
+        answers = [Answer(**answer) for answer in journal[row.id]["answers"]]
         pair = Pair(row, max(answers, key=lambda a: (a.form, a.value)), min(answers, key=lambda a: a.value))
         if pair.best.form and pair.gap >= gap:
             found.append(pair)

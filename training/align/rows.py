@@ -1,12 +1,12 @@
 """Rows to train on and to hold out: synthesised ones from a file, or tasks of the dialogue generator with rubrics."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from service.domain.conversation import Message, Role
 from training.align import tasks
@@ -15,10 +15,11 @@ from training.align.row import Row
 from training.dialogues import library
 from training.dialogues.dialogue import Dialogue, Source
 from training.dialogues.words import Split
-from training.healthbench.records import lines
+from training.healthbench.records import BadRow, lines
 from training.reward.rubric import Rubric
 from training.reward.scorer import Judge
 
+_Field = TypeVar("_Field")
 # What a synthesis leaves.
 ROWS = "rows.jsonl"
 
@@ -35,8 +36,7 @@ def load(config: AlignConfig) -> Rows:
     """The run's rows.
 
     Raises:
-        BadRow: the file cannot be read.
-        BadRubric: a row's rubric cannot be read.
+        BadRow: the file cannot be read, or a line is no row of a synthesis.
 
     """
     data = config.data
@@ -52,9 +52,33 @@ def load(config: AlignConfig) -> Rows:
 
 
 def _from_file(path: Path) -> Iterator[Row]:
-    for _, row in lines(path):
-        prompt = tuple(Message(Role(turn["role"]), turn["content"]) for turn in row["prompt"])
-        yield Row(str(row["extra_info"]["id"]), prompt, Rubric.from_json(row["rubrics"]))
+    for where, row in lines(path):
+        yield _row(where, row)
+
+
+def _row(where: str, row: Mapping[str, Any]) -> Row:
+    return Row(
+        _field(where, "extra_info", lambda: str(row["extra_info"]["id"]), "an object with id"),
+        _field(where, "prompt", lambda: _prompt(row["prompt"]), "a list of turns, each of a role and content"),
+        _field(where, "rubrics", lambda: Rubric.from_json(row["rubrics"]), "JSON of criteria and their points"),
+    )
+
+
+def _prompt(turns: Any) -> tuple[Message, ...]:
+    found = tuple(Message(Role(turn["role"]), turn["content"]) for turn in turns)
+    if not found or not all(isinstance(turn.content, str) for turn in found):
+        raise TypeError("a prompt is of text")
+    return found
+
+
+def _field(where: str, name: str, read: Callable[[], _Field], wanted: str) -> _Field:
+    """A row's field; what is wrong with it is told without its words."""
+    try:
+        return read()
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRow(
+            f"{where}: {name} should be {wanted}; rows are made by `clinalign train synthesize QUERIES --out FOLDER`"
+        ) from error
 
 
 def _generated(seed: int, data: Data) -> Iterator[Row]:

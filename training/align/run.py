@@ -7,6 +7,7 @@ A run that was stopped, even killed, goes on where it was when it is started aga
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -17,7 +18,7 @@ from rich.progress import Progress
 from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
 from training.align import optimisers, supervised
-from training.align.config import AlignConfig, Stage, read
+from training.align.config import AlignConfig, BadRun, Stage, read
 from training.align.exported import export
 from training.align.folder import DONE, claimed, last_state, note, publish
 from training.align.needs import need_for_training
@@ -28,11 +29,17 @@ from training.align.rows import FirstOf, Rows, WordingsJudge, load
 from training.align.tally import KeptTally
 from training.align.writers import Writer, precision, served_writer
 from training.export import provenance
+from training.healthbench.records import BadRow
 from training.journal import Journal, finished
 from training.models import Endpoint
 from training.reward.judges import ServedJudge
 from training.reward.scorer import Judge, Scorer
 from training.reward.shaping import Length
+
+_UNJUDGED = (
+    "rollouts: {unjudged} of {rows} prompts are left unjudged, since the judge failed, and are not learnt from; to "
+    "have them asked again, stop here and start the run again when the judge answers"
+)
 
 
 class NothingToLearn(ValueError):
@@ -46,7 +53,7 @@ def run(config: AlignConfig, *, judge: Judge | None = None) -> Path:
         BadRun: the folder belongs to another TOML, or the base or the rows are not there.
 
     """
-    need_for_training(config)
+    need_for_training(config, judged=judge is not None)
     ranks()  # before TRL's settings, which would start the processes' group with a patience of minutes
     check(config)
     set_seed(config.seed)
@@ -67,9 +74,7 @@ def check(config: AlignConfig) -> None:
     """Reads every stage's options before the first of them takes hours.
 
     Raises:
-        BadRun: an option of the generator's stage is missing or not known.
-        TypeError: TRL knows no such option.
-        ValueError: options do not go together.
+        BadRun: an option is missing or not known, or options do not go together.
 
     """
     for stage in config.stages:
@@ -126,10 +131,13 @@ def paired(config: AlignConfig, stage: Stage, base: Path, rows: Rows, scorer: Sc
     drafts = [row for row in rows.train if row.kind is Kind.DRAFT]
     path = config.folder / f"rollouts-{provenance.weights(base)[:12]}.jsonl"
     on_main(lambda: rolled_out(config, base, drafts, path, scorer, tally))
-    found = pairs(drafts, finished(path))
+    kept = finished(path)
+    found = pairs(drafts, kept)
     if not found:
+        unjudged = sum(row.id not in kept for row in drafts)
         raise NothingToLearn(
-            "no prompt has two answers that the reward tells apart: more samples, or a higher temperature"
+            f"no prompt of {len(drafts)}, {unjudged} of them unjudged, has two answers that the reward tells apart: "
+            "more samples, or a higher temperature; or a judge that answers, and the run started again"
         )
     on_main(lambda: note(config.folder, {f"pairs_{stage.kind}": len(found)}))
     return found
@@ -147,7 +155,7 @@ def rolled_out(
             progress.advance(task, count)
             tally.keep()
 
-        roll_out(
+        unjudged = roll_out(
             drafts,
             served_writer(settings) if settings.url else Writer(config, base),
             scorer,
@@ -157,16 +165,30 @@ def rolled_out(
             form_weight=config.reward.form_weight,
             progress=advance,
         )
+    tally.keep()
+    note(config.folder, {"rollouts_unjudged": unjudged})
+    if unjudged:
+        print(_UNJUDGED.format(unjudged=unjudged, rows=len(drafts)), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="An alignment run from its TOML.")
     parser.add_argument("toml", type=Path)
     parser.add_argument("--reward-url", help="The judge's server, in place of the TOML's.")
+    parser.add_argument("--check", action="store_true", help="Only say whether the stages' options can be read.")
     given = parser.parse_args()
-    told = read(given.toml)
+    try:
+        told = read(given.toml)
+    except BadRun as error:
+        raise SystemExit(str(error)) from error
     if given.reward_url:
         told = replace(told, reward=replace(told.reward, url=given.reward_url))
-    made_at = run(told)
-    if ranks().is_main_process:
-        print(made_at)
+    try:
+        if given.check:
+            check(told)
+        else:
+            made_at = run(told)
+            if ranks().is_main_process:
+                print(made_at)
+    except (BadRun, BadRow, NothingToLearn) as error:
+        raise SystemExit(f"{given.toml}: {error}") from error

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from training import gguf
-from training.align.config import AlignConfig, Synthesis
-from training.align.needs import need_all
+from training.align.config import AlignConfig, BadRun, Synthesis
+from training.align.needs import need_all, need_options
 from training.align.rows import load
 from training.dialogues import library
 from training.environments import TRAINING
@@ -65,11 +65,15 @@ def run(config: AlignConfig, toml: Path) -> Outcome:
     """Every step in turn.
 
     Raises:
-        BadRun: something that the TOML names is not there; said before the first step.
+        BadRun: something that the TOML names is not there, or not known; said before the first step.
         StepFailed: queries still wait, or make no row; or the optimisers ended with an error.
 
     """
-    need_all(config)
+    try:
+        need_all(config)
+    except BadRun as error:
+        raise BadRun(f"{toml}: {error}") from error
+    need_options(toml)
     with _server(config) as url:
         rows = synthesised(config, config.synthesis, url) if config.synthesis else 0
         command_line = [str(TRAINING), "-m", "training.align.run", str(toml)]

@@ -53,9 +53,6 @@ the end what always applies. All else that the principles want is left to the ga
 - Its rubric and its draft come from the same source, so a high score of its own answers says that the pipeline works,
   not that the answers are good.
 """
-# What the weights had learnt from before the last run. A manifest names the weights that its run started from, but not
-# what they were made of, and earlier editions are no longer here to ask: so it is written down, once an edition.
-EARLIER_EDITIONS = "two earlier editions and a run that was not published: 19, 2.4 and 4.7 million tokens"
 _FIGURES = """
 ## Figures
 
@@ -84,9 +81,26 @@ The reward is the weight of a rubric's criteria that an answer meets, less a pri
 beside it. Rubrics are of the principles in the prompt. What a judge could not read is left out, never scored 0.
 
 {rewards}
-
+"""
+_GATED = """
 The gate holds the result against the checkpoint whose place it would take, by a judge that gave no reward; publishing
 adds what it found below, and its report beside this card.
+"""
+_OTHER = """---
+library_name: transformers
+---
+
+# {name}
+
+{base} (weights {digest}...), aligned by the rubric reward of the ClinAlign Gateway. **It is not for care.** What it
+knows of medicine is its base's, whose licence holds, and whose chat template it has. `manifest.json` has the digest
+of every file beside it.
+"""
+_OTHER_FIGURES = """
+## Figures
+
+None are here. The run's gate holds it against its base (`gate/gate.html` in the run's folder); by itself it is measured
+by `clinalign evaluate healthbench --url URL --model NAME`, and a card says nothing of what was not measured.
 """
 _UNMEASURED = """
 ## Figures
@@ -163,10 +177,29 @@ def card(facts: dict[str, Any], figures: dict[str, Any] | None) -> str:
         steps=facts["steps"],
         tokens=facts["tokens"],
         seed=facts["run"]["run"]["seed"],
-        before=f"| Before it | {EARLIER_EDITIONS} |\n" if facts["run"]["run"].get("start") else "",
+        before=_before(manifest.editions(facts)),
     )
-    aligned = alignment(facts["aligned"]) if "aligned" in facts else ""
+    aligned = alignment(facts["aligned"]) + _GATED if "aligned" in facts else ""
     return head + aligned + (_measured(figures) if figures else _UNMEASURED) + _made(facts, figures)
+
+
+def _before(editions: list[dict[str, Any]]) -> str:
+    """Empty for weights that started from nothing."""
+    told = "; ".join(map(_edition, editions))
+    return f"| Before it | {told} |\n" if told else ""
+
+
+def _edition(told: dict[str, Any]) -> str:
+    if "checkpoint" in told:
+        return f"`{told['checkpoint'][: len('sha256-') + _SHORT]}...`: {told['tokens']:,} tokens"
+    return told["told"] if "told" in told else f"weights `{told['weights'][:_SHORT]}...` of no manifest"
+
+
+def other_card(facts: dict[str, Any]) -> str:
+    """The README of a result that has not our small form: what it is, and how it was aligned."""
+    aligned = facts["aligned"]
+    head = _OTHER.format(name=facts["name"], base=facts["base"], digest=aligned["base_weights"][:_SHORT])
+    return head + alignment(aligned) + _OTHER_FIGURES
 
 
 def alignment(aligned: dict[str, Any]) -> str:

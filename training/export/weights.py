@@ -56,6 +56,7 @@ def export(config: RunConfig, out: Path) -> dict[str, Any]:
 
 
 def _facts(config: RunConfig, *, steps: int, parameters: int, score: float) -> dict[str, Any]:
+    start = Path(config.start)
     return {
         "name": "clinalign-demo",
         "demonstration": True,
@@ -67,6 +68,7 @@ def _facts(config: RunConfig, *, steps: int, parameters: int, score: float) -> d
         "held_out_score": score,
         "git_revision": provenance.revision(),
         "data": provenance.sources(),
+        **({"editions_before": manifest.editions_to(start, config.start_sha256)} if config.start else {}),
     }
 
 

@@ -1,7 +1,8 @@
-"""The one scorer as TRL, verl and OpenRLHF call a reward; all three give the same numbers.
+"""The one scorer as TRL, verl and OpenRLHF call a reward; all three give the same numbers, TRL's with the form beside.
 
-TRL leaves a sample out whose reward is None. The other two know no such thing: there an answer that cannot be judged is
-asked for again, and stops the run after `patience_s`, which resumes from its last state. A number would teach a lie.
+TRL leaves a sample out where all of its rewards are None, and so it has one alone here: the form's by itself would be a
+low reward of what nobody judged. The other two know no None: there an answer that cannot be judged is asked for again,
+and stops the run after `patience_s`, which resumes from its last state. A number would teach a lie.
 """
 
 import asyncio
@@ -30,22 +31,31 @@ class NotItsPrompt(ValueError):
     """OpenRLHF's query and prompt do not belong together: the tokenizer's text is not what was tokenized, say."""
 
 
-def trl_reward(scorer: Scorer) -> Callable[..., Awaitable[list[float | None]]]:
-    """For GRPOTrainer(reward_funcs=[...]): reads the rows' column `rubrics`."""
+def trl_reward(scorer: Scorer, *, form_weight: float = 0.0) -> Callable[..., Awaitable[list[float | None]]]:
+    """For GRPOTrainer(reward_funcs=[...]), alone: reads the rows' column `rubrics`.
 
-    async def rubric_reward(
-        prompts: Sequence[Turns], completions: Sequence[Turns], rubrics: Sequence[str], **_: object
+    The rubric's reward and `form_weight` times the form's; None where the judge failed. TRL logs the mean of each.
+    """
+
+    async def rubric_and_form(
+        prompts: Sequence[Turns],
+        completions: Sequence[Turns],
+        rubrics: Sequence[str],
+        log_metric: Callable[[str, float], object] = lambda _name, _mean: None,
+        **_: object,
     ) -> list[float | None]:
         rows = zip(prompts, completions, rubrics, strict=True)
         rewards = await asyncio.gather(*(scorer.score(messages(p), answer(c), Rubric.from_json(r)) for p, c, r in rows))
-        return [reward.value if reward else None for reward in rewards]
+        forms = [form(answer(completion)) for completion in completions]
+        judged = [(reward.value, form) for reward, form in zip(rewards, forms, strict=True) if reward]
+        if judged:
+            log_metric("rewards/rubric/mean", sum(value for value, _ in judged) / len(judged))
+            log_metric("rewards/form/mean", sum(form for _, form in judged) / len(judged))
+        return [
+            reward.value + form_weight * form if reward else None for reward, form in zip(rewards, forms, strict=True)
+        ]
 
-    return rubric_reward
-
-
-def trl_form_reward(completions: Sequence[Turns], **_: object) -> list[float]:
-    """The format reward, beside the rubric's, for GRPOTrainer(reward_funcs=[...])."""
-    return [form(answer(completion)) for completion in completions]
+    return rubric_and_form
 
 
 def verl_reward(scorer: Scorer, *, patience_s: float = 600.0) -> Callable[..., Awaitable[dict[str, Any]]]:
