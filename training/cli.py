@@ -226,15 +226,18 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
         ) as run:
             source = command.Source(queries, field, limit)
             if read_replies is not None:
-                command.take(run, read_replies)
+                command.take(run, source, read_replies)
+            failed = ""
             if write_requests is not None:
                 command.write_requests(run, source, write_requests)
             else:
-                command.ask(run, source, concurrency=concurrency)
+                failed = command.ask(run, source, concurrency=concurrency)
             told = command.finish(run, source, prompt_price, completion_price)
             if parquet is not None:
                 told |= {"parquet": command.write_parquet(run, parquet, held_out_one_in)}
             _say(told, as_json=as_json)
+            if failed:
+                raise command.NothingAnswered(f"{told['waiting']} queries wait: {failed}")
     except command.REFUSED as error:
         _refuse(error)
 

@@ -13,10 +13,11 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from service.domain.completion import Usage
 from service.domain.conversation import Message, Role
+from tests.rubric_model import served
 from training.healthbench import cli, grading, report, scoring
 from training.healthbench.records import BadRow, Case, Graded, Item, Mark, read_cases, read_graded
 from training.healthbench.run import Settings, as_row, run
@@ -218,6 +219,38 @@ def test_a_journal_that_cannot_be_read_is_a_message(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "line 1 is no row" in done.output
     assert isinstance(done.exception, SystemExit)
+
+
+CASE = {"prompt_id": "a", "prompt": [{"role": "user", "content": "Is it flu?"}]}
+RUBRIC = [{"criterion": "Names a doctor.", "points": 5}]
+
+
+def _evaluate(folder: Path, *words: str) -> Result:
+    command = typer.Typer()
+    command.command()(cli.healthbench)
+    return CliRunner().invoke(command, ["--folder", str(folder), *words])
+
+
+@pytest.mark.parametrize("count", [1, 40], ids=["one row", "more than are tried"])
+def test_a_server_that_is_down_is_told_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("training.models._FIRST_PAUSE_S", 0.01)
+    cases = [{**CASE, "prompt_id": f"p{at}", "rubrics": RUBRIC} for at in range(count)]
+    file = _written(tmp_path / "c.jsonl", cases)
+    done = _evaluate(tmp_path, "--data", str(file), "--url", "http://127.0.0.1:9/v1", "--concurrency", "4")
+    assert done.exit_code == 1
+    assert "calls failed: http://127.0.0.1:9/v1: ClientConnectorError" in done.stderr
+    assert ("so the rest was not asked" in done.stderr) is (count > 16)
+    assert "there is no score" in done.stderr
+    assert "flu" not in done.output
+
+
+async def test_a_graders_reply_that_is_no_verdict_is_counted_with_those_that_failed() -> None:
+    async with served() as server, Model.at(Endpoint(server.url, "g")) as model:
+        server.only = "Yes"
+        assert await grading.Grader(model).met(CASES[0], "See a doctor.", CASES[0].rubric[0]) is None
+    assert model.calls.said == f"1 of 2 calls failed: {server.url}: the grader's reply is no verdict (1x)"
 
 
 def test_the_report_shows_scores_and_escapes_what_it_shows() -> None:

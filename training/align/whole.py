@@ -114,11 +114,14 @@ def synthesised(config: AlignConfig, settings: Synthesis, url: str) -> int:
         config.synthesised, asked, asked, settings.samples, config.seed, settings.concurrency
     ) as synthesis:
         if not settings.url:
-            synthesis.take(rehearsal.replies(synthesis.open_requests(source.queries())))
-        command.ask(synthesis, source, concurrency=settings.concurrency)
+            while synthesis.take(rehearsal.replies(synthesis.open_requests(source.queries())), source.queries()).taken:
+                pass  # its rubrics, and then what it says of their pairs
+        failed = command.ask(synthesis, source, concurrency=settings.concurrency)
         report = command.finish(synthesis, source, 0.0, 0.0)
     if report["waiting"]:
-        raise StepFailed(f"synthesis: {report['waiting']} queries have no reply from {url}: start it again to go on")
+        raise StepFailed(
+            f"synthesis: {report['waiting']} queries have no reply from {url} ({failed}): start it again to go on"
+        )
     if not report["made"]:
         dropped = ", ".join(f"{count} {reason}" for reason, count in report["dropped"].items())
         raise StepFailed(f"synthesis: {settings.queries} made no row ({dropped or 'no queries'}): nothing to learn")

@@ -71,13 +71,19 @@ async def _graded(
     async with Model.at(asked) as model, Model.at(judged) as grader:
         with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task("answers graded", total=len(cases))
-            return await run(
+            graded = await run(
                 cases,
                 model,
                 Grader(grader),
                 Settings(folder, in_flight=asked.concurrency),
                 progress=lambda: progress.advance(task),
+                hopeless=lambda: model.calls.hopeless or grader.calls.hopeless,
             )
+    for who, calls in (("model", model.calls), ("grader", grader.calls)):
+        if calls.said:
+            early = ": nothing was answered, so the rest was not asked" if calls.hopeless else ""
+            Console(stderr=True, soft_wrap=True).print(f"{who}{early}: {calls.said}", markup=False)
+    return graded
 
 
 def _show(scores: scoring.Scores) -> None:

@@ -42,11 +42,20 @@ def read(path: Path, *, field: str | None = None, source: str | None = None) -> 
     seen: set[str] = set()
     fields = (field,) if field else _FIELDS
     for number, row in enumerate(_rows(path, fields), start=1):
-        text = " ".join(_text(row, fields, where=f"{path.name}: row {number}").split())
-        name = hashlib.sha256(text.encode()).hexdigest()[:24]
+        where = f"{path.name}: row {number}"
+        text = " ".join(_text(row, fields, where=where).split())
+        name = _name(text, where=where)
         if text and name not in seen:
             seen.add(name)
             yield Query(name, text, source or path.name, number)
+
+
+def _name(text: str, *, where: str) -> str:
+    try:
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+    except UnicodeEncodeError as error:
+        place = f"{error.start + 1} of {len(text)}"
+        raise BadQueries(f"{where}: letter {place} is half a character (a lone surrogate): mend or leave out") from None
 
 
 def _text(row: object, fields: Sequence[str], *, where: str) -> str:
