@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from training.cli import commands
+from training.synthesis.run import Prices
 
 GONE = "http://127.0.0.1:9/v1"
 
@@ -37,6 +38,42 @@ def test_a_server_that_is_down_is_told_with_its_reason(queries: Path, count: int
     assert f"calls failed: {GONE}: ClientConnectorError" in done.stderr
     assert ("so the rest was not asked" in done.stderr) is (count > 16)
     assert "colds" not in done.output
+
+
+def test_a_file_without_a_query_is_refused(queries: Path) -> None:
+    queries.write_text("\n")
+    done = _synthesize(queries, "--write-requests", str(queries.parent / "requests.jsonl"))
+    assert done.exit_code == 2
+    assert "q.jsonl: no queries" in done.stderr
+
+
+def _replied(queries: Path, folder: Path) -> list[str]:
+    """A run's folder with a reply to each stage; the words that go on from it, asking nobody."""
+    rounds = ["--write-requests", str(folder / "requests.jsonl"), "--judge", "another", "--samples", "1"]
+    _synthesize(queries, *rounds)
+    name = json.loads((folder / "requests.jsonl").read_text())["custom_id"].split("/")[0]
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 100_000}
+    with (folder / "run" / "replies.jsonl").open("a") as journal:
+        for stage in ("rubric/0", "pairs/0/0", "sample/0", "verdict/0/0"):
+            journal.write(json.dumps({"key": f"{name}/{stage}", "choices": [], "usage": usage}) + "\n")
+    return rounds
+
+
+@pytest.mark.parametrize(
+    ("judged", "cost"),
+    [([], 3 * 3.0), (["--judge-prompt-price", "0.5", "--judge-completion-price", "2"], 3 * 3.0 + 0.7)],
+    ids=["not said", "said"],
+)
+def test_verdicts_are_charged_at_the_judges_prices(queries: Path, judged: list[str], cost: float) -> None:
+    rounds = _replied(queries, queries.parent)
+    done = _synthesize(queries, *rounds, "--prompt-price", "2", "--completion-price", "10", *judged)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["cost"] == pytest.approx(cost)
+
+
+def test_a_judges_price_that_is_not_said_is_the_writers_where_both_are_one() -> None:
+    assert Prices.given(2.0, 10.0, None, None, same_judge=True) == Prices(2.0, 10.0, 2.0, 10.0)
+    assert Prices.given(2.0, 10.0, 0.0, None, same_judge=True) == Prices(2.0, 10.0, 0.0, 10.0)
 
 
 def test_a_file_that_is_no_batchs_output_is_refused_by_line_and_field(queries: Path) -> None:

@@ -112,6 +112,11 @@ def test_where_nothing_is_judged_there_is_no_score() -> None:
         ('{"prompt_id": "a"}', "'verdicts' is missing"),
         ('{"prompt_id": "a", "verdicts": [{"points": "5", "met": true}]}', "points"),
         ('{"prompt_id": "a", "verdicts": [{"points": 5, "met": 1}]}', "met"),
+        ('{"prompt_id": "a", "verdicts": null}', r"v\.jsonl:1: verdicts: should be a list of objects"),
+        ('{"prompt_id": "a", "verdicts": ["yes"]}', r"v\.jsonl:1: verdicts: should be a list of objects"),
+        ('{"prompt_id": "a", "verdicts": [], "words": "many"}', r"v\.jsonl:1: words: should be a whole number"),
+        ('{"prompt_id": "a", "verdicts": [], "words": true}', "words: should be a whole number"),
+        ('{"prompt_id": "a", "verdicts": [], "example_tags": "theme:x"}', "example_tags: should be a list"),
         ("", "no rows"),
     ],
 )
@@ -120,6 +125,38 @@ def test_a_bad_row_is_named(tmp_path: Path, line: str, said: str) -> None:
     file.write_text(line + "\n")
     with pytest.raises(BadRow, match=said):
         read_graded(file)
+
+
+def test_verdicts_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "v.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in _recorded(2)), encoding="utf-8-sig")
+    assert len(read_graded(file)) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"prompt": None}, "prompt: should be a list of objects"),
+        ({"prompt": [{"role": "nurse", "content": "?"}]}, "role: should be one of "),
+        ({"prompt": [{"role": ["user"], "content": "?"}]}, "role: should be one of "),
+        ({"prompt": [{"role": "user", "content": None}]}, "content: should be text"),
+        ({"rubrics": {}}, "rubrics: should be a list of objects"),
+        ({"rubrics": [{"criterion": 5, "points": 1}]}, "criterion: should be text"),
+    ],
+)
+def test_a_bad_case_is_named_by_line_and_field(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    row = {"prompt_id": "a", "prompt": [{"role": "user", "content": "?"}], "rubrics": []}
+    with pytest.raises(BadRow, match=rf"c\.jsonl:1: {said}"):
+        read_cases(_written(tmp_path / "c.jsonl", [{**row, **changed}]))
+
+
+def test_the_reports_folder_is_made_or_refused_before_anything_is_graded(tmp_path: Path) -> None:
+    file = _written(tmp_path / "v.jsonl", _recorded(5))
+    done = _evaluate(tmp_path, "--from-verdicts", str(file), "--html", str(tmp_path / "a/b/report.html"))
+    assert (done.exit_code, (tmp_path / "a/b/report.html").exists()) == (0, True)
+    for place in (file / "report.html", tmp_path):
+        done = _evaluate(tmp_path, "--from-verdicts", str(tmp_path / "none.jsonl"), "--html", str(place))
+        assert (done.exit_code, "--html" in done.stderr, "none.jsonl" in done.stderr) == (2, True, False)
 
 
 def test_a_prompt_that_comes_twice_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -195,6 +196,14 @@ def test_what_all_samples_do_or_none_tells_nothing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "content"), [("q.csv", "query,id\nIs it flu?,1\n"), ("q.jsonl", '{"query": "Is it flu?"}\n')]
+)
+def test_a_file_as_excel_writes_it_is_read(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8-sig")
+    assert [query.text for query in read_queries(tmp_path / name)] == ["Is it flu?"]
+
+
+@pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("q.jsonl", '{"text": "a"}\n{"txt": "b"}\n', "row 2: no text"),
@@ -202,6 +211,10 @@ def test_what_all_samples_do_or_none_tells_nothing() -> None:
         ("q.jsonl", '{"text": "a"}\n{"text": "b \\ud83d"}\n', "row 2: letter 3 of 3 is half a character"),
         ("q.xlsx", "", "should be .jsonl"),
         ("q.csv", "a,b\n1,2\n", "row 1: no text"),
+        ("q.csv", "query\nfine\n" + "x" * 131_073 + "\n", r"line 3: a cell has more than 131,072 letters"),
+        ("q.csv", "", "no queries: no row has a text under `query` or "),
+        ("q.csv", "query\n\n  \n", "no queries"),
+        ("q.jsonl", "\n", "no queries"),
     ],
 )
 def test_a_bad_file_of_queries_is_named(

@@ -40,6 +40,8 @@ def healthbench(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses 
     """HealthBench's exact score, with bootstrap intervals, by theme and axis."""
     if (data is None) is (from_verdicts is None):
         raise typer.BadParameter("give either --data or --from-verdicts")
+    if html is not None:
+        _need_place(html)
     try:
         if from_verdicts is not None:
             graded, facts = records.read_graded(from_verdicts), {"verdicts": from_verdicts.name}
@@ -63,6 +65,16 @@ def healthbench(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses 
         typer.echo(json.dumps(scores.as_dict(), indent=2))
     else:
         _show(scores)
+
+
+def _need_place(html: Path) -> None:
+    """Before hours of grading, not after."""
+    try:
+        html.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"--html {html}: its folder cannot be made ({type(error).__name__})") from error
+    if html.is_dir():
+        raise typer.BadParameter(f"--html {html}: is a folder; give the file to write")
 
 
 async def _graded(

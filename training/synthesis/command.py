@@ -129,9 +129,9 @@ def ask(run: Synthesis, source: Source, *, concurrency: int) -> str:
     return "; ".join(server.said for server in calls if server.said)
 
 
-def finish(run: Synthesis, source: Source, prompt_price: float, completion_price: float) -> dict[str, Any]:
+def finish(run: Synthesis, source: Source, prices: Prices) -> dict[str, Any]:
     """Writes the rows, and says how the run stands."""
-    report: Report = run.finish(source.queries(), prices=Prices(prompt_price, completion_price))
+    report: Report = run.finish(source.queries(), prices=prices)
     (run.folder / "report.json").write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
     return report.as_dict()
 

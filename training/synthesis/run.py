@@ -44,10 +44,36 @@ class Reads(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Of a million tokens, in whatever currency; 0 where the model is one's own."""
+    """Of a million tokens, in whatever currency; 0 where the model is one's own. The judge is paid for its verdicts."""
 
     prompt: float = 0.0
     completion: float = 0.0
+    judge_prompt: float = 0.0
+    judge_completion: float = 0.0
+
+    @classmethod
+    def given(
+        cls,
+        prompt: float,
+        completion: float,
+        judge_prompt: float | None,
+        judge_completion: float | None,
+        *,
+        same_judge: bool,
+    ) -> "Prices":
+        """A judge's price that was not given is the writer's where both are one model, and else 0."""
+        return cls(
+            prompt,
+            completion,
+            judge_prompt if judge_prompt is not None else prompt * same_judge,
+            judge_completion if judge_completion is not None else completion * same_judge,
+        )
+
+    def of(self, stage: Stage, *, prompt: int, completion: int) -> float:
+        """What a stage's tokens cost."""
+        if stage is Stage.VERDICT:
+            return (prompt * self.judge_prompt + completion * self.judge_completion) / 1e6
+        return (prompt * self.prompt + completion * self.completion) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +230,9 @@ class Synthesis:
         partial.replace(self.folder / ROWS)
         tokens = self._tokens()
         priced = prices or Prices()
-        cost = sum(t["prompt"] * priced.prompt + t["completion"] * priced.completion for t in tokens.values()) / 1e6
+        cost = sum(
+            priced.of(Stage(stage), prompt=t["prompt"], completion=t["completion"]) for stage, t in tokens.items()
+        )
         return Report(total, made, dict(dropped), waiting, tokens, cost)
 
     def _step(self, asked: Asked) -> Pending | Done | Dropped:
