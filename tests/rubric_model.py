@@ -23,9 +23,19 @@ def reply(body: dict[str, Any]) -> dict[str, Any]:
     rng = random.Random(hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest())
     if body.get("logprobs"):
         return _completion("Yes", first={"Yes": -0.1, "No": -2.5} if rng.random() < 0.5 else {"Yes": -2.5, "No": -0.1})
+    if body.get("response_format", {}).get("json_schema", {}).get("name") == "pairs":
+        return _completion(_relations(rng, body["response_format"]["json_schema"]["schema"]["required"]))
     if "response_format" in body:
         return _completion(_rubric(rng))
     return _completion(" ".join(f"{rng.choice(_VERBS)} {rng.choice(_THINGS)}." for _ in range(4)))
+
+
+def _relations(rng: random.Random, pairs: list[str]) -> str:
+    if rng.random() < 0.15:
+        return '{"1": '  # cut off: asked for again
+    return json.dumps(
+        {pair: "fits" if rng.random() < 0.8 else rng.choice(["repeats", "contradicts"]) for pair in pairs}
+    )
 
 
 def _rubric(rng: random.Random) -> str:

@@ -10,22 +10,28 @@ class OtherWork(ValueError):
     """The folder holds work that was made from something else; the message says what changed and what to do."""
 
 
-def claim(path: Path, facts: Mapping[str, Any], *, first: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def claim(
+    path: Path,
+    facts: Mapping[str, Any],
+    *,
+    first: Mapping[str, Any] | None = None,
+    later: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Writes `facts` to `path` at the first start; later refuses others. What was written first is given back.
 
     `first` is only ever written at the first start, and not compared: the revision that the work began at, say.
+    `later` are facts that an earlier version did not claim: a folder without them gets them, and then holds to them.
 
     Raises:
         OtherWork: the folder's facts are other ones, or cannot be read.
 
     """
+    facts = {**facts, **(later or {})}
     if not path.exists():
-        told = {**facts, **(first or {})}
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
-        return told
+        return _write(path, {**facts, **(first or {})})
     known = _read(path)
+    if missing := {name: value for name, value in (later or {}).items() if name not in known}:
+        known = _write(path, {**known, **missing})
     was, now = dict(_flat(known)), dict(_flat(json.loads(json.dumps(facts))))  # as read again: tuples are lists there
     for name, value in now.items():
         if name not in was or was[name] != value:
@@ -34,6 +40,13 @@ def claim(path: Path, facts: Mapping[str, Any], *, first: Mapping[str, Any] | No
                 "choose another folder or name, or remove this one"
             )
     return known
+
+
+def _write(path: Path, told: dict[str, Any]) -> dict[str, Any]:
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
+    return told
 
 
 def _flat(facts: Mapping[str, Any], at: str = "") -> Iterator[tuple[str, Any]]:

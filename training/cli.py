@@ -60,9 +60,13 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a checkpoint on held-out dialogues, served by llama.cpp."""
-    from training import evaluate_checkpoint  # noqa: PLC0415 - llama.cpp
+    from training import evaluate_checkpoint, gguf  # noqa: PLC0415 - llama.cpp
     from training.export import model_card  # noqa: PLC0415 - beside it
 
+    try:
+        gguf.need(checkpoint, sealed=write)
+    except gguf.CheckpointRefused as error:
+        _refuse(error)
     figures = evaluate_checkpoint.evaluate(checkpoint, dialogues=dialogues, seed=seed, questions=questions)
     if write:
         model_card.publish(checkpoint, figures)
@@ -218,12 +222,18 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
         Path | None, typer.Option(help="Write train.parquet and held_out.parquet there, for verl and OpenRLHF.")
     ] = None,
     held_out_one_in: Annotated[int, typer.Option(min=2, help="Of so many rows one is held out of Parquet.")] = 10,
-    prompt_price: Annotated[float, typer.Option(help="Of a million prompt tokens.")] = 0.0,
-    completion_price: Annotated[float, typer.Option(help="Of a million completion tokens.")] = 0.0,
+    prompt_price: Annotated[float, typer.Option(min=0, help="Of a million prompt tokens of the writer.")] = 0.0,
+    completion_price: Annotated[float, typer.Option(min=0, help="Of a million that it completes.")] = 0.0,
+    judge_prompt_price: Annotated[
+        float | None, typer.Option(min=0, help="Of the judge's; the writer's where no other judge is named, else 0.")
+    ] = None,
+    judge_completion_price: Annotated[float | None, typer.Option(min=0, help="As that, for completion tokens.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rubrics for unlabelled queries, from the principles that matter for each: rows for DPO and GRPO."""
     from training.synthesis import command  # noqa: PLC0415 - the encoder and FAISS
+    from training.synthesis.queries import NoQueries  # noqa: PLC0415 - beside it
+    from training.synthesis.run import Prices  # noqa: PLC0415 - beside it
 
     try:
         with command.opened(
@@ -231,22 +241,31 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
         ) as run:
             source = command.Source(queries, field, limit)
             if read_replies is not None:
-                command.take(run, read_replies)
+                command.take(run, source, read_replies)
+            failed = ""
             if write_requests is not None:
                 command.write_requests(run, source, write_requests)
             else:
-                command.ask(run, source, concurrency=concurrency)
-            told = command.finish(run, source, prompt_price, completion_price)
+                failed = command.ask(run, source, concurrency=concurrency)
+            same = (judge_url or url, judge or model) == (url, model)
+            prices = Prices.given(
+                prompt_price, completion_price, judge_prompt_price, judge_completion_price, same_judge=same
+            )
+            told = command.finish(run, source, prices)
             if parquet is not None:
                 told |= {"parquet": command.write_parquet(run, parquet, held_out_one_in)}
             _say(told, as_json=as_json)
+            if failed:
+                raise command.NothingAnswered(f"{told['waiting']} queries wait: {failed}")
+    except NoQueries as error:
+        _refuse(error, status=2)
     except command.REFUSED as error:
         _refuse(error)
 
 
-def _refuse(error: Exception) -> NoReturn:
+def _refuse(error: Exception, *, status: int = 1) -> NoReturn:
     Console(stderr=True, soft_wrap=True).print(f"clinalign: {error}", markup=False)
-    raise typer.Exit(1) from error
+    raise typer.Exit(status) from error
 
 
 # TRL joins torch there for one command alone.

@@ -35,8 +35,38 @@ _NAMES: Mapping[str, str] = {
 _LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)\.weight")
 
 
+_FILES = ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja")
+_MANIFEST = "manifest.json"
+_GIVE = "give a folder that `clinalign train export` or `clinalign train run` wrote"
+
+
 class CheckpointRefused(ValueError):
     """The checkpoint cannot be converted, or is not the one that its manifest describes."""
+
+
+def need(checkpoint: Path, *, sealed: bool = False) -> None:
+    """Whether the folder can be a checkpoint; one that is `sealed` has a manifest of its files too.
+
+    Raises:
+        CheckpointRefused: a file or a field is missing; the message says which, and what to give.
+
+    """
+    for name in (*_FILES, _MANIFEST) if sealed else _FILES:
+        if not (checkpoint / name).is_file():
+            raise CheckpointRefused(f"{checkpoint} is no checkpoint: {name} is missing; {_GIVE}")
+    _fields(checkpoint / "config.json", {"model_type": str, "tie_word_embeddings": bool})
+    if (checkpoint / _MANIFEST).is_file():
+        _fields(checkpoint / _MANIFEST, {"gguf_sha256": str} | ({"files": dict} if sealed else {}))
+
+
+def _fields(path: Path, wanted: Mapping[str, type]) -> None:
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointRefused(f"{path} is not JSON; {_GIVE}") from error
+    for name, kind in wanted.items():
+        if not isinstance(told, dict) or not isinstance(told.get(name), kind):
+            raise CheckpointRefused(f"{path}: field '{name}' is missing or no {kind.__name__}; {_GIVE}")
 
 
 def write(checkpoint: Path, out: Path) -> str:
@@ -46,6 +76,7 @@ def write(checkpoint: Path, out: Path) -> str:
         CheckpointRefused: it is no Qwen3 with tied embeddings, or the result is not what the manifest says.
 
     """
+    need(checkpoint)
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     if config["model_type"] != _ARCHITECTURE or not config["tie_word_embeddings"]:
         raise CheckpointRefused(f"{checkpoint}: only a qwen3 with tied embeddings is converted")
@@ -138,7 +169,7 @@ def _renamed(name: str) -> str:
 
 def _check(checkpoint: Path, digest: str, partial: Path) -> None:
     """The manifest's word on the result; a checkpoint that is being exported has no manifest yet."""
-    manifest = checkpoint / "manifest.json"
+    manifest = checkpoint / _MANIFEST
     if not manifest.exists():
         return
     expected = json.loads(manifest.read_text(encoding="utf-8"))["gguf_sha256"]

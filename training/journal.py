@@ -55,7 +55,8 @@ class Journal(Mapping[str, Mapping[str, Any]]):
         if key in self._rows:
             raise ValueError(f"{self.path}: {key} was written before")
         written = {"key": key, **row}
-        self._file.write(json.dumps(written, ensure_ascii=False).encode() + b"\n")
+        # Half a character, which models write, has no UTF-8: `\\udc00` is how JSON spells it, and reads it again.
+        self._file.write(json.dumps(written, ensure_ascii=False).encode(errors="backslashreplace") + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
         self._rows[key] = written

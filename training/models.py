@@ -4,9 +4,10 @@ import asyncio
 import math
 import os
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
@@ -17,6 +18,7 @@ from service.domain.conversation import Message
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 30.0
 _AGAIN: Final = frozenset({408, 409, 429, 500, 502, 503, 504})
+_HOPELESS: Final = 16
 
 
 class ModelFailed(Exception):
@@ -50,11 +52,48 @@ class Endpoint:
         return {"model": self.model, "messages": said, **sampling}
 
 
+@dataclass(slots=True)
+class Calls:
+    """How a model's calls went: how many it answered, and how many failed, by reasons without a prompt's words."""
+
+    answered: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the first calls all failed, so many of them that the next would too."""
+        return not self.answered and self.failed.total() >= _HOPELESS
+
+    @property
+    def said(self) -> str:
+        """One line for a person; empty where none failed."""
+        if not self.failed:
+            return ""
+        failed, reason = self.failed.total(), next(iter(self.failed))
+        others = f", then others ({', '.join(list(self.failed)[1:3])})" if len(self.failed) > 1 else ""
+        return f"{failed} of {failed + self.answered} calls failed: {reason} ({self.failed[reason]}x){others}"
+
+    def spoil(self, reason: str) -> None:
+        """Counts an answered call among the failed, since its answer was none."""
+        self.answered -= 1
+        self.failed[reason] += 1
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Counts the one call made within."""
+        try:
+            yield
+        except ModelFailed as error:
+            self.failed[str(error)] += 1
+            raise
+        self.answered += 1
+
+
 class Model:
     """An endpoint with its connections: at most `concurrency` calls at once, each tried again where that may help."""
 
     def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
-        self.endpoint = endpoint
+        self.endpoint, self.calls = endpoint, Calls()
         self._session = session
         self._places = asyncio.Semaphore(endpoint.concurrency)
 
@@ -76,7 +115,12 @@ class Model:
             ModelFailed: no reply after the last try, or one that cannot be read.
 
         """
-        return read_reply(await self.send(self.endpoint.body(messages, **sampling)))
+        reply = await self.send(self.endpoint.body(messages, **sampling))
+        try:
+            return read_reply(reply)
+        except ModelFailed as error:
+            self.calls.spoil(f"{self.endpoint.url}: {error}")
+            raise
 
     async def send(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The reply's JSON.
@@ -85,6 +129,10 @@ class Model:
             ModelFailed: as `ask`.
 
         """
+        with self.calls.counted():
+            return await self._sent(body)
+
+    async def _sent(self, body: Mapping[str, Any]) -> dict[str, Any]:
         said = "no try was made"
         for number in range(self.endpoint.tries):
             if number:
@@ -120,7 +168,7 @@ def read_reply(answer: Mapping[str, Any]) -> Reply:
         tokens = (choice.get("logprobs") or {}).get("content") or []
         first = tokens[0]["top_logprobs"] if tokens else []
         return Reply(
-            text=str(choice["message"].get("content") or ""),
+            text=whole(str(choice["message"].get("content") or "")),
             finish_reason=str(choice.get("finish_reason") or ""),
             usage=Usage(
                 int(usage.get("prompt_tokens") or 0),
@@ -131,6 +179,11 @@ def read_reply(answer: Mapping[str, Any]) -> Reply:
         )
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ModelFailed(f"the reply has not the form of a chat completion ({type(error).__name__})") from error
+
+
+def whole(text: str) -> str:
+    """Half a character (a lone surrogate) fits in no file: it becomes U+FFFD, the sign for what cannot be read."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _probability(logarithm: float) -> float:

@@ -34,9 +34,11 @@ def publish(checkpoint: Path, shelf: Path, *, report: Path | None) -> str:
     `report` is the folder that the gate wrote; only the first checkpoint of a shelf needs none.
 
     Raises:
+        CheckpointRefused: it is no checkpoint with a manifest.
         NotPublished: files are not the manifest's, or the report is missing, of others, or against it.
 
     """
+    gguf.need(checkpoint, sealed=True)
     if odd := manifest.mismatches(checkpoint):
         raise NotPublished(f"{checkpoint}: not what its manifest says: {', '.join(odd)}")
     incumbent = current(shelf)

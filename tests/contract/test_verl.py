@@ -86,5 +86,5 @@ async def test_ray_data_answers_a_batch_file_as_a_server_would(tmp_path: Path) -
         assert done.returncode == 0, done.stderr.decode()[-3000:]
     said = {row["custom_id"]: row for row in map(json.loads, replies.read_text().splitlines())}
     assert {name: said[name]["response"]["body"] for name in said} == {r["custom_id"]: reply(r["body"]) for r in rows}
-    assert run.take(said.values()) == (5, 0)
+    assert run.take(said.values(), queries) == (5, 0, 0)
     run.close()

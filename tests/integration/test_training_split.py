@@ -45,7 +45,7 @@ def test_rows_come_back_from_parquet_as_they_are_split_as_a_run_splits_them(tmp_
     queries = [Query(f"q{at}", f"chest pain number {at}, ça va?", "own", at) for at in range(30)]
     run = _run(tmp_path, samples)
     while requests := list(run.open_requests(queries)):
-        run.take([batch_line(request) for request in requests])
+        run.take([batch_line(request) for request in requests], queries)
     run.finish(queries)
     run.close()
     counts = command.write_parquet(run, tmp_path / "made", 4)

@@ -95,7 +95,7 @@ def test_a_folder_of_another_plan_is_refused(tmp_path: Path, changed: dict[str, 
 def test_replies_of_an_edited_store_are_not_signed_with_its_new_digest(tmp_path: Path) -> None:
     store, plan = StoredPrinciples(small_store(tmp_path / "store")), _plan("http://127.0.0.1:9/v1")
     run = Synthesis(tmp_path / "run", store, plan)
-    run.take([batch_line(request) for request in run.open_requests(_queries(2))])
+    run.take([batch_line(request) for request in run.open_requests(_queries(2))], _queries(2))
     run.close()
     claimed = tmp_path / "run" / "plan.json"
     claimed.write_text(claimed.read_text().replace(store.facts["principles_digest"], "0" * 16))
@@ -122,10 +122,10 @@ async def test_batch_files_give_the_rows_that_a_server_gives(tmp_path: Path) -> 
         lines = [batch_line(json.loads(json.dumps(request))) for request in requests]
         random.Random(rounds).shuffle(lines)
         lines.append({"custom_id": requests[0]["custom_id"], "response": None, "error": {"code": "expired"}})
-        assert batched.take(lines) == (len(requests), 1)
+        assert batched.take(lines, _queries(8)) == (len(requests), 1, 0)
     batched.finish(_queries(8))
     batched.close()
-    assert rounds <= 5
+    assert rounds <= 7
     assert _rows(tmp_path / "batched") == _rows(tmp_path / "direct")
 
 
@@ -139,6 +139,140 @@ async def test_a_server_that_is_gone_leaves_queries_waiting_and_no_row(tmp_path:
     report = run.finish(_queries(3))
     run.close()
     assert (report.waiting, report.made) == (3, 0)
+
+
+async def test_a_server_that_refuses_everything_is_asked_no_more_than_its_first_calls(tmp_path: Path) -> None:
+    async with served() as server:
+        server.refuse_from = 1
+        run = Synthesis(tmp_path / "run", StoredPrinciples(small_store(tmp_path / "store")), _plan(server.url))
+        (calls,) = await run.run(_queries(60), in_flight=4)
+        run.close()
+    assert 16 <= server.asked < 60
+    assert calls.said == f"{server.asked} of {server.asked} calls failed: {server.url}: status 403 ({server.asked}x)"
+
+
+@pytest.mark.parametrize("after", ["", "\ud83d"], ids=["in a criterion", "after the JSON too"])
+async def test_half_a_character_in_a_reply_stops_nothing(tmp_path: Path, after: str) -> None:
+    criteria = ("Tells the dose \ud83d", "Asks about allergies.", "Names a clinic.")
+    items = [{"principle": 1, "criterion": text, "polarity": "must", "weight": 5} for text in criteria]
+    store = StoredPrinciples(small_store(tmp_path / "store"))
+    async with served() as server:
+        server.only = json.dumps({"items": items}) + after
+        for _ in range(2):
+            run = Synthesis(tmp_path / "run", store, _plan(server.url, samples=0))
+            await run.run(_queries(1))
+            told = run.finish(_queries(1))
+            run.close()
+    assert told.dropped == ({"unreadable": 1} if after else {})
+    made = [Rubric.from_json(row["rubrics"]).items[0].criterion for row in _rows(tmp_path / "run")]
+    assert made == ([] if after else ["Tells the dose \ufffd"])
+
+
+def _foreign(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Lines of other files: of another tool, of other queries, of no stage of ours, and named by a number."""
+    line = batch_line(request)
+    names: list[Any] = ["request-1", "0" * 24 + "/rubric/0", request["custom_id"].replace("rubric", "haiku"), 7, None]
+    return [{**line, "custom_id": name} for name in names]
+
+
+def test_foreign_replies_are_left_out_and_counted(tmp_path: Path) -> None:
+    store, plan = StoredPrinciples(small_store(tmp_path / "store")), _plan("http://127.0.0.1:9/v1")
+    run = Synthesis(tmp_path / "run", store, plan)
+    requests = list(run.open_requests(_queries(2)))
+    lines = [*_foreign(requests[0]), *(batch_line(request) for request in requests)]
+    assert run.take(lines, _queries(2)) == (2, 0, 5)
+    run.close()
+    run = Synthesis(tmp_path / "run", store, plan)
+    assert run.finish(_queries(2)).queries == 2
+    run.close()
+
+
+def test_a_folder_that_an_earlier_version_filled_with_foreign_replies_starts_again(tmp_path: Path) -> None:
+    store, plan = StoredPrinciples(small_store(tmp_path / "store")), _plan("http://127.0.0.1:9/v1")
+    run = Synthesis(tmp_path / "run", store, plan)
+    run.take([batch_line(request) for request in run.open_requests(_queries(1))], _queries(1))
+    run.close()
+    with (tmp_path / "run" / "replies.jsonl").open("a") as journal:
+        journal.write('{"key": "request-1", "choices": [], "usage": {"prompt_tokens": 1000}}\n')
+    run = Synthesis(tmp_path / "run", store, plan)
+    assert run.finish(_queries(1)).tokens["rubric"] == {"calls": 1, "prompt": 10, "completion": 5}
+    run.close()
+
+
+TWO_SIDES = ("Tells the parent to give a dose of aspirin", "Tells the parent never to give a dose of aspirin")
+
+
+def _line(request: dict[str, Any], reply: str) -> dict[str, Any]:
+    line = batch_line(request)
+    line["response"]["body"]["choices"][0]["message"]["content"] = reply
+    return line
+
+
+def _compared(run: Synthesis, reply: str) -> int:
+    """Rounds of a rubric with two sides, whose pairs get that reply."""
+    criteria = (*TWO_SIDES, "Asks how old she is", "Names a clinic nearby")
+    items = [
+        {"principle": 1, "criterion": text, "polarity": "must", "weight": 9 - at} for at, text in enumerate(criteria)
+    ]
+    said, rounds = {"rubric": json.dumps({"items": items}), "pairs": reply}, 0
+    while requests := list(run.open_requests(_queries(1))):
+        rounds += 1
+        run.take([_line(r, said[r["custom_id"].split("/")[1]]) for r in requests], _queries(1))
+    return rounds
+
+
+def test_of_two_items_that_the_writer_finds_to_contradict_each_other_one_goes(tmp_path: Path) -> None:
+    store = StoredPrinciples(small_store(tmp_path / "store"))
+    for reply, kept, left in (("contradicts", 3, ["contradicts"]), ("fits", 4, [])):
+        run = Synthesis(tmp_path / reply, store, _plan("http://127.0.0.1:9/v1", samples=0))
+        assert _compared(run, json.dumps({"1": reply})) == 2
+        tokens = run.finish(_queries(1)).tokens
+        run.close()
+        (row,) = _rows(tmp_path / reply)
+        assert tokens["pairs"] == {"calls": 1, "prompt": 10, "completion": 5}
+        assert len(Rubric.from_json(row["rubrics"]).items) == kept
+        assert row["extra_info"]["left_out"] == left
+        assert row["extra_info"]["pairs_digest"]
+
+
+def test_a_rubric_whose_pairs_nobody_could_compare_is_no_row(tmp_path: Path) -> None:
+    store = StoredPrinciples(small_store(tmp_path / "store"))
+    run = Synthesis(tmp_path / "run", store, _plan("http://127.0.0.1:9/v1", samples=0))
+    assert _compared(run, "They differ.") == 1 + 3
+    assert run.finish(_queries(1)).dropped == {"uncompared": 1}
+    run.close()
+
+
+def test_pairs_and_answers_are_asked_in_one_round(tmp_path: Path) -> None:
+    store = StoredPrinciples(small_store(tmp_path / "store"))
+    run = Synthesis(tmp_path / "run", store, _plan("http://127.0.0.1:9/v1", samples=3))
+    items = [{"principle": 1, "criterion": text, "polarity": "must", "weight": 5} for text in (*TWO_SIDES, "Asks why")]
+    (request,) = run.open_requests(_queries(1))
+    run.take([_line(request, json.dumps({"items": items}))], _queries(1))
+    asked = [name["custom_id"].split("/")[1] for name in run.open_requests(_queries(1))]
+    run.close()
+    assert asked == ["pairs", "sample", "sample", "sample"]
+
+
+def test_a_folder_of_before_pairs_were_asked_goes_on_and_its_verdicts_are_not_taken_for_others(tmp_path: Path) -> None:
+    store, plan = StoredPrinciples(small_store(tmp_path / "store")), _plan("http://127.0.0.1:9/v1")
+    run = Synthesis(tmp_path / "run", store, plan)
+    for stage in ("rubric", "pairs", "verdict"):
+        while (requests := list(run.open_requests(_queries(1)))) and requests[0]["custom_id"].split("/")[1] == stage:
+            wanted = {request["custom_id"] for request in requests}
+            run.take(map(batch_line, requests if stage != "verdict" else ()), _queries(1))
+            if stage == "verdict":
+                break
+    run.close()
+    assert all("/verdict/" in name for name in wanted)
+    claimed = tmp_path / "run" / "plan.json"
+    claimed.write_text(json.dumps({k: v for k, v in json.loads(claimed.read_text()).items() if k != "pairs_digest"}))
+    with (tmp_path / "run" / "replies.jsonl").open("a") as journal:
+        journal.writelines(f'{{"key": "q000/verdict/{k}/{at}", "choices": []}}\n' for k in range(3) for at in range(9))
+    run = Synthesis(tmp_path / "run", store, plan)
+    assert {request["custom_id"] for request in run.open_requests(_queries(1))} == wanted
+    run.close()
+    assert "pairs_digest" in json.loads(claimed.read_text())
 
 
 _RUNNER = """
@@ -198,7 +332,7 @@ async def test_what_a_batch_could_not_ask_is_told_and_asked_for_again(tmp_path: 
     assert [(line["custom_id"], line["error"]) for line in lines] == [
         (request["custom_id"], {"code": "URLError"}) for request in requests
     ]
-    assert run.take(lines) == (0, 2)
+    assert run.take(lines, _queries(2)) == (0, 2, 0)
     assert list(run.open_requests(_queries(2))) == requests
     run.close()
 

@@ -55,14 +55,18 @@ async def test_queries_that_wait_stop_the_run_and_are_asked_at_the_next_start(
     config: AlignConfig, server: Served
 ) -> None:
     server.refuse_from = 5
-    with pytest.raises(StepFailed, match="queries have no reply"):
+    with pytest.raises(StepFailed, match=r"queries have no reply .*calls failed: .*: status 403"):
         await asyncio.to_thread(synthesised, config, _settings(config, server.url), server.url)
     assert (config.synthesised / "rows.jsonl").exists(), "the rows so far are there, and must not end the asking"
     server.refuse_from = None
     made = await asyncio.to_thread(synthesised, config, _settings(config, server.url), server.url)
     assert 0 < made == len((config.synthesised / "rows.jsonl").read_text().splitlines())
     asked = server.asked
-    assert await asyncio.to_thread(synthesised, config, _settings(config, server.url), server.url) == made
+    priced = replace(_settings(config, server.url), prompt_price=2.0, judge_prompt_price=1.0)
+    assert await asyncio.to_thread(synthesised, config, priced, server.url) == made
+    told = json.loads((config.synthesised / "report.json").read_text())
+    prompts = {stage: tokens["prompt"] for stage, tokens in told["tokens"].items()}
+    assert told["cost"] == round((2.0 * sum(prompts.values()) - prompts["verdict"]) / 1e6, 4) > 0
     assert server.asked == asked, "a finished query costs nothing"
 
 

@@ -13,10 +13,11 @@ import pytest
 import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from service.domain.completion import Usage
 from service.domain.conversation import Message, Role
+from tests.rubric_model import served
 from training.healthbench import cli, grading, report, scoring
 from training.healthbench.records import BadRow, Case, Graded, Item, Mark, read_cases, read_graded
 from training.healthbench.run import Settings, as_row, run
@@ -111,6 +112,11 @@ def test_where_nothing_is_judged_there_is_no_score() -> None:
         ('{"prompt_id": "a"}', "'verdicts' is missing"),
         ('{"prompt_id": "a", "verdicts": [{"points": "5", "met": true}]}', "points"),
         ('{"prompt_id": "a", "verdicts": [{"points": 5, "met": 1}]}', "met"),
+        ('{"prompt_id": "a", "verdicts": null}', r"v\.jsonl:1: verdicts: should be a list of objects"),
+        ('{"prompt_id": "a", "verdicts": ["yes"]}', r"v\.jsonl:1: verdicts: should be a list of objects"),
+        ('{"prompt_id": "a", "verdicts": [], "words": "many"}', r"v\.jsonl:1: words: should be a whole number"),
+        ('{"prompt_id": "a", "verdicts": [], "words": true}', "words: should be a whole number"),
+        ('{"prompt_id": "a", "verdicts": [], "example_tags": "theme:x"}', "example_tags: should be a list"),
         ("", "no rows"),
     ],
 )
@@ -119,6 +125,38 @@ def test_a_bad_row_is_named(tmp_path: Path, line: str, said: str) -> None:
     file.write_text(line + "\n")
     with pytest.raises(BadRow, match=said):
         read_graded(file)
+
+
+def test_verdicts_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "v.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in _recorded(2)), encoding="utf-8-sig")
+    assert len(read_graded(file)) == 2
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"prompt": None}, "prompt: should be a list of objects"),
+        ({"prompt": [{"role": "nurse", "content": "?"}]}, "role: should be one of "),
+        ({"prompt": [{"role": ["user"], "content": "?"}]}, "role: should be one of "),
+        ({"prompt": [{"role": "user", "content": None}]}, "content: should be text"),
+        ({"rubrics": {}}, "rubrics: should be a list of objects"),
+        ({"rubrics": [{"criterion": 5, "points": 1}]}, "criterion: should be text"),
+    ],
+)
+def test_a_bad_case_is_named_by_line_and_field(tmp_path: Path, changed: dict[str, Any], said: str) -> None:
+    row = {"prompt_id": "a", "prompt": [{"role": "user", "content": "?"}], "rubrics": []}
+    with pytest.raises(BadRow, match=rf"c\.jsonl:1: {said}"):
+        read_cases(_written(tmp_path / "c.jsonl", [{**row, **changed}]))
+
+
+def test_the_reports_folder_is_made_or_refused_before_anything_is_graded(tmp_path: Path) -> None:
+    file = _written(tmp_path / "v.jsonl", _recorded(5))
+    done = _evaluate(tmp_path, "--from-verdicts", str(file), "--html", str(tmp_path / "a/b/report.html"))
+    assert (done.exit_code, (tmp_path / "a/b/report.html").exists()) == (0, True)
+    for place in (file / "report.html", tmp_path):
+        done = _evaluate(tmp_path, "--from-verdicts", str(tmp_path / "none.jsonl"), "--html", str(place))
+        assert (done.exit_code, "--html" in done.stderr, "none.jsonl" in done.stderr) == (2, True, False)
 
 
 def test_a_prompt_that_comes_twice_is_refused(tmp_path: Path) -> None:
@@ -218,6 +256,38 @@ def test_a_journal_that_cannot_be_read_is_a_message(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "line 1 is no row" in done.output
     assert isinstance(done.exception, SystemExit)
+
+
+CASE = {"prompt_id": "a", "prompt": [{"role": "user", "content": "Is it flu?"}]}
+RUBRIC = [{"criterion": "Names a doctor.", "points": 5}]
+
+
+def _evaluate(folder: Path, *words: str) -> Result:
+    command = typer.Typer()
+    command.command()(cli.healthbench)
+    return CliRunner().invoke(command, ["--folder", str(folder), *words])
+
+
+@pytest.mark.parametrize("count", [1, 40], ids=["one row", "more than are tried"])
+def test_a_server_that_is_down_is_told_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("training.models._FIRST_PAUSE_S", 0.01)
+    cases = [{**CASE, "prompt_id": f"p{at}", "rubrics": RUBRIC} for at in range(count)]
+    file = _written(tmp_path / "c.jsonl", cases)
+    done = _evaluate(tmp_path, "--data", str(file), "--url", "http://127.0.0.1:9/v1", "--concurrency", "4")
+    assert done.exit_code == 1
+    assert "calls failed: http://127.0.0.1:9/v1: ClientConnectorError" in done.stderr
+    assert ("so the rest was not asked" in done.stderr) is (count > 16)
+    assert "there is no score" in done.stderr
+    assert "flu" not in done.output
+
+
+async def test_a_graders_reply_that_is_no_verdict_is_counted_with_those_that_failed() -> None:
+    async with served() as server, Model.at(Endpoint(server.url, "g")) as model:
+        server.only = "Yes"
+        assert await grading.Grader(model).met(CASES[0], "See a doctor.", CASES[0].rubric[0]) is None
+    assert model.calls.said == f"1 of 2 calls failed: {server.url}: the grader's reply is no verdict (1x)"
 
 
 def test_the_report_shows_scores_and_escapes_what_it_shows() -> None:

@@ -45,6 +45,14 @@ def test_a_key_is_written_once(tmp_path: Path) -> None:
             journal.append("a", {"row": 2})
 
 
+def test_half_a_character_is_written_and_read_again(tmp_path: Path) -> None:
+    row = {"said": "caf\u00e9 \ud83d", "n\udc00": [True, None]}
+    with Journal(tmp_path / "rows.jsonl") as journal:
+        journal.append("a", row)
+    assert finished(tmp_path / "rows.jsonl")["a"] == {"key": "a", **row}
+    assert "caf\u00e9 \\ud83d" in (tmp_path / "rows.jsonl").read_text(encoding="utf-8")
+
+
 def test_two_runs_do_not_write_one_journal(tmp_path: Path) -> None:
     with Journal(tmp_path / "rows.jsonl"), pytest.raises(JournalBroken, match="another run writes here"):
         Journal(tmp_path / "rows.jsonl")

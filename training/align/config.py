@@ -37,7 +37,10 @@ class Data:
 
 @dataclass(frozen=True, slots=True)
 class Synthesis:
-    """Rows made before training from a file of unlabelled `queries`, by a model at `url`; without one, a rehearsal."""
+    """Rows made before training from a file of unlabelled `queries`, by a model at `url`; without one, a rehearsal.
+
+    Prices are of a million tokens; the model judges too, and a judge's price below 0 is the writer's.
+    """
 
     queries: str = ""
     url: str = ""
@@ -45,6 +48,10 @@ class Synthesis:
     samples: int = 4
     limit: int = 0
     concurrency: int = 32
+    prompt_price: float = 0.0
+    completion_price: float = 0.0
+    judge_prompt_price: float = -1.0
+    judge_completion_price: float = -1.0
 
 
 @dataclass(frozen=True, slots=True)

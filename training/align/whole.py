@@ -32,6 +32,7 @@ from training.gate.rows import Rows
 from training.llama import Llama
 from training.models import Endpoint, ModelFailed
 from training.synthesis import command, rehearsal
+from training.synthesis.run import Prices
 
 _CONTEXT: Final = 4096
 # Where the keys of candidate and incumbent, and of the judge, are read from.
@@ -118,15 +119,23 @@ def synthesised(config: AlignConfig, settings: Synthesis, url: str) -> int:
         config.synthesised, asked, asked, settings.samples, config.seed, settings.concurrency
     ) as synthesis:
         if not settings.url:
-            synthesis.take(rehearsal.replies(synthesis.open_requests(source.queries())))
-        command.ask(synthesis, source, concurrency=settings.concurrency)
-        report = command.finish(synthesis, source, 0.0, 0.0)
+            while synthesis.take(rehearsal.replies(synthesis.open_requests(source.queries())), source.queries()).taken:
+                pass  # its rubrics, and then what it says of their pairs
+        failed = command.ask(synthesis, source, concurrency=settings.concurrency)
+        report = command.finish(synthesis, source, _prices(settings))
     if report["waiting"]:
-        raise StepFailed(f"synthesis: {report['waiting']} queries have no reply from {url}: start it again to go on")
+        raise StepFailed(
+            f"synthesis: {report['waiting']} queries have no reply from {url} ({failed}): start it again to go on"
+        )
     if not report["made"]:
         dropped = ", ".join(f"{count} {reason}" for reason, count in report["dropped"].items())
         raise StepFailed(f"synthesis: {settings.queries} made no row ({dropped or 'no queries'}): nothing to learn")
     return int(report["made"])
+
+
+def _prices(settings: Synthesis) -> Prices:
+    judge = [p if p >= 0 else None for p in (settings.judge_prompt_price, settings.judge_completion_price)]
+    return Prices.given(settings.prompt_price, settings.completion_price, *judge, same_judge=True)
 
 
 def gated(config: AlignConfig, made: Path) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ def compare(
 
     """
     check(judge, candidate)
+    for place in (candidate, incumbent):
+        gguf.need(place, sealed=True)
     rows = Rows(library=library.load(), queries=library.queries(), count=count, seed=seed)
     with opened(judge) as reader:
         new, old = (_measured(place, reader, rows, progress) for place in (candidate, incumbent))

@@ -22,7 +22,7 @@ class Kept(Model):
     """As the model that it asks; a reply is found again by the whole body, which says model, words and sampling."""
 
     def __init__(self, model: Model, journal: Journal) -> None:
-        self.endpoint = model.endpoint
+        self.endpoint, self.calls = model.endpoint, model.calls
         self._asks, self._journal = model, journal
 
     async def send(self, body: Mapping[str, Any]) -> dict[str, Any]:

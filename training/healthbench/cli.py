@@ -40,6 +40,8 @@ def healthbench(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses 
     """HealthBench's exact score, with bootstrap intervals, by theme and axis."""
     if (data is None) is (from_verdicts is None):
         raise typer.BadParameter("give either --data or --from-verdicts")
+    if html is not None:
+        _need_place(html)
     try:
         if from_verdicts is not None:
             graded, facts = records.read_graded(from_verdicts), {"verdicts": from_verdicts.name}
@@ -65,19 +67,35 @@ def healthbench(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses 
         _show(scores)
 
 
+def _need_place(html: Path) -> None:
+    """Before hours of grading, not after."""
+    try:
+        html.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise typer.BadParameter(f"--html {html}: its folder cannot be made ({type(error).__name__})") from error
+    if html.is_dir():
+        raise typer.BadParameter(f"--html {html}: is a folder; give the file to write")
+
+
 async def _graded(
     cases: tuple[records.Case, ...], asked: Endpoint, judged: Endpoint, folder: Path
 ) -> tuple[Graded, ...]:
     async with Model.at(asked) as model, Model.at(judged) as grader:
         with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task("answers graded", total=len(cases))
-            return await run(
+            graded = await run(
                 cases,
                 model,
                 Grader(grader),
                 Settings(folder, in_flight=asked.concurrency),
                 progress=lambda: progress.advance(task),
+                hopeless=lambda: model.calls.hopeless or grader.calls.hopeless,
             )
+    for who, calls in (("model", model.calls), ("grader", grader.calls)):
+        if calls.said:
+            early = ": nothing was answered, so the rest was not asked" if calls.hopeless else ""
+            Console(stderr=True, soft_wrap=True).print(f"{who}{early}: {calls.said}", markup=False)
+    return graded
 
 
 def _show(scores: scoring.Scores) -> None:

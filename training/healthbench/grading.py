@@ -63,6 +63,7 @@ class Grader:
                 return None
             if (verdict := read(reply.text)) is not None:
                 return verdict
+        self.model.calls.spoil(f"{self.model.endpoint.url}: the grader's reply is no verdict")
         return None
 
 

@@ -84,7 +84,7 @@ def lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rt", encoding="utf-8") as file:
+        with opened(path, "rt", encoding="utf-8-sig") as file:
             for number, line in enumerate(file, start=1):
                 if not line.strip():
                     continue
@@ -118,24 +118,51 @@ def _said(error: Exception) -> str:
 
 
 def _case(row: dict[str, Any]) -> tuple[str, Case]:
-    prompt = tuple(Message(Role(turn["role"]), str(turn["content"])) for turn in row["prompt"])
+    prompt = tuple(Message(_role(turn["role"]), _text(turn, "content")) for turn in _objects(row, "prompt"))
     rubric = tuple(
-        Item(str(item["criterion"]), _points(item["points"]), _tags(item, "tags")) for item in row["rubrics"]
+        Item(_text(item, "criterion"), _points(item["points"]), _tags(item, "tags"))
+        for item in _objects(row, "rubrics")
     )
     name = str(row["prompt_id"])
     return name, Case(name, prompt, rubric, _example_tags(row))
 
 
 def _graded(row: dict[str, Any]) -> tuple[str, Graded]:
-    marks = tuple(Mark(_points(v["points"]), _met(v["met"]), _tags(v, "tags")) for v in row["verdicts"])
+    verdicts = _objects(row, "verdicts")
+    marks = tuple(Mark(_points(v["points"]), _met(v["met"]), _tags(v, "tags")) for v in verdicts)
     name = str(row["prompt_id"])
-    return name, Graded(name, marks, _example_tags(row), row.get("words"))
+    return name, Graded(name, marks, _example_tags(row), _words(row.get("words")))
 
 
 def _example_tags(row: dict[str, Any]) -> tuple[str, ...]:
     """HealthBench's own tags; some copies of it carry the theme in a field of its own."""
     theme = (f"theme:{row['theme']}",) if row.get("theme") else ()
     return tuple(dict.fromkeys((*_tags(row, "example_tags"), *theme)))
+
+
+def _objects(row: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    value = row[name]
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise ValueError(f"{name}: should be a list of objects")
+    return value
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    if isinstance(value := row[name], str):
+        return value
+    raise ValueError(f"{name}: should be text")
+
+
+def _role(value: object) -> Role:
+    if not isinstance(value, str) or value not in set(Role):
+        raise ValueError(f"role: should be one of {', '.join(Role)}")
+    return Role(value)
+
+
+def _words(value: object) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise ValueError("words: should be a whole number, or null where it is not known")
+    return value
 
 
 def _points(value: object) -> float:
@@ -151,4 +178,7 @@ def _met(value: object) -> bool | None:
 
 
 def _tags(row: dict[str, Any], name: str) -> tuple[str, ...]:
-    return tuple(str(tag) for tag in row.get(name) or ())
+    value = row.get(name)
+    if value is not None and not isinstance(value, list):
+        raise ValueError(f"{name}: should be a list of tags")
+    return tuple(str(tag) for tag in value or ())

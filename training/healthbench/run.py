@@ -54,10 +54,11 @@ async def run(
     settings: Settings,
     *,
     progress: Callable[[], None] = lambda: None,
+    hopeless: Callable[[], bool] = lambda: False,
 ) -> tuple[Graded, ...]:
     """Answers and grades what the journals do not hold yet. An answer that fails is graded None throughout.
 
-    A failure is not written down: the next run tries it again.
+    A failure is not written down: the next run tries it again. Once it is `hopeless` no further answer is begun.
 
     Raises:
         JournalBroken: a journal cannot be read, or another run writes it.
@@ -69,6 +70,8 @@ async def run(
 
         async def one(case: Case) -> None:
             async with places:
+                if hopeless():
+                    return
                 if _prompt(case) not in answers:
                     await _answer(case, model, answers, max_tokens=settings.max_tokens)
                 if _prompt(case) in answers and _rubric(case) not in verdicts:

@@ -5,7 +5,7 @@ import importlib.util
 import itertools
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,12 @@ class NotWritten(RuntimeError):
     """Parquet could not be written; the message says why."""
 
 
+class NothingAnswered(RuntimeError):
+    """The first calls to a server all failed; the message says how many, where and why."""
+
+
 # What a person can mend: the message says what and where.
-REFUSED: Final = (BadQueries, BadRow, JournalBroken, NotWritten, OtherWork, StoreError)
+REFUSED: Final = (BadQueries, BadRow, JournalBroken, NotWritten, NothingAnswered, OtherWork, StoreError)
 _MODEL_KEY, _JUDGE_KEY = "CLINALIGN_MODEL_KEY", "CLINALIGN_GRADER_KEY"
 
 
@@ -75,10 +79,25 @@ def opened(
         run.close()
 
 
-def take(run: Synthesis, replies: Path) -> None:
-    """Takes a batch's output."""
-    taken, failed = run.take(row for _, row in lines(replies))
-    Console(stderr=True).print(f"{taken} replies taken; {failed} had failed and are asked for again")
+def take(run: Synthesis, source: Source, replies: Path) -> None:
+    """Takes a batch's output.
+
+    Raises:
+        BadRow: it is none: a line has no `custom_id`.
+
+    """
+    found = run.take(_replies(replies), source.queries())
+    told = f"{found.taken} replies taken; {found.failed} had failed and are asked for again"
+    if found.foreign:
+        told += f"; {found.foreign} are foreign, of no query of {source.path.name} here, and were left out"
+    Console(stderr=True, soft_wrap=True).print(told, markup=False)
+
+
+def _replies(path: Path) -> Iterator[Mapping[str, Any]]:
+    for where, row in lines(path):
+        if "custom_id" not in row:
+            raise BadRow(f"{where}: field 'custom_id' is missing: every line of a batch's output file has one")
+        yield row
 
 
 def write_requests(run: Synthesis, source: Source, path: Path) -> None:
@@ -92,17 +111,27 @@ def write_requests(run: Synthesis, source: Source, path: Path) -> None:
     Console(stderr=True).print(f"{count} requests written to {path}")
 
 
-def ask(run: Synthesis, source: Source, *, concurrency: int) -> None:
-    """Asks the servers until nothing is left to ask that they answer."""
+def ask(run: Synthesis, source: Source, *, concurrency: int) -> str:
+    """Asks the servers until nothing is left to ask that they answer. What failed is told in a line; else it is empty.
+
+    Raises:
+        NothingAnswered: a server's first calls all failed, and the rest were not made.
+
+    """
     total = sum(1 for _ in source.queries())
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("queries", total=total)
-        asyncio.run(run.run(source.queries(), in_flight=concurrency, progress=lambda: progress.advance(task)))
+        asked = run.run(source.queries(), in_flight=concurrency, progress=lambda: progress.advance(task))
+        calls = asyncio.run(asked)
+    for server in calls:
+        if server.hopeless:
+            raise NothingAnswered(f"nothing was answered, so the rest was not asked: {server.said}")
+    return "; ".join(server.said for server in calls if server.said)
 
 
-def finish(run: Synthesis, source: Source, prompt_price: float, completion_price: float) -> dict[str, Any]:
+def finish(run: Synthesis, source: Source, prices: Prices) -> dict[str, Any]:
     """Writes the rows, and says how the run stands."""
-    report: Report = run.finish(source.queries(), prices=Prices(prompt_price, completion_price))
+    report: Report = run.finish(source.queries(), prices=prices)
     (run.folder / "report.json").write_text(json.dumps(report.as_dict(), indent=2) + "\n", encoding="utf-8")
     return report.as_dict()
 

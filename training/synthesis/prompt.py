@@ -8,6 +8,7 @@ from typing import Any, Final
 from service.domain.assessment import Scenario
 from service.domain.conversation import Message, Role
 from service.prompts.control import neutralise
+from training.models import whole
 
 FEWEST: Final = 3
 MOST: Final = 12
@@ -124,12 +125,12 @@ def read(reply: str, guides: Sequence[Guide]) -> tuple[Drafted, ...]:
 
 def _item(row: Any, guides: Sequence[Guide]) -> Drafted:
     number, text, weight = row["principle"], row["criterion"], row["weight"]
-    whole = all(isinstance(value, int) and not isinstance(value, bool) for value in (number, weight))
-    if not whole or not isinstance(text, str) or row["polarity"] not in {"must", "must_not"}:
+    counts = all(isinstance(value, int) and not isinstance(value, bool) for value in (number, weight))
+    if not counts or not isinstance(text, str) or row["polarity"] not in {"must", "must_not"}:
         raise Unreadable("an item has a field of the wrong kind")
     if not 1 <= number <= len(guides) or not 1 <= weight <= 10:
         raise Unreadable("an item's principle or weight is out of range")
-    text = " ".join(text.split())
+    text = " ".join(whole(text).split())
     if not text or len(text) > _LONGEST:
         raise Unreadable("a criterion is empty or too long")
     return Drafted(guides[number - 1].id, text, row["polarity"] == "must", weight)

@@ -22,6 +22,10 @@ class BadQueries(ValueError):
     """The file cannot be read as queries; the message says where, and none of its words."""
 
 
+class NoQueries(BadQueries):
+    """The file can be read, and there is nothing in it to ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A question and where it came from. `id` is a digest of the text: the same question has it in any file."""
@@ -36,17 +40,28 @@ def read(path: Path, *, field: str | None = None, source: str | None = None) -> 
     """The queries in the file's order; one that came before, but for white space, is left out.
 
     Raises:
-        BadQueries: the file cannot be read, its kind is not known, or a row has no text.
+        BadQueries: the file cannot be read, its kind is not known, a row has no text, or there is no query.
 
     """
     seen: set[str] = set()
     fields = (field,) if field else _FIELDS
     for number, row in enumerate(_rows(path, fields), start=1):
-        text = " ".join(_text(row, fields, where=f"{path.name}: row {number}").split())
-        name = hashlib.sha256(text.encode()).hexdigest()[:24]
+        where = f"{path.name}: row {number}"
+        text = " ".join(_text(row, fields, where=where).split())
+        name = _name(text, where=where)
         if text and name not in seen:
             seen.add(name)
             yield Query(name, text, source or path.name, number)
+    if not seen:
+        raise NoQueries(f"{path}: no queries: no row has a text under {_named(fields)}")
+
+
+def _name(text: str, *, where: str) -> str:
+    try:
+        return hashlib.sha256(text.encode()).hexdigest()[:24]
+    except UnicodeEncodeError as error:
+        place = f"{error.start + 1} of {len(text)}"
+        raise BadQueries(f"{where}: letter {place} is half a character (a lone surrogate): mend or leave out") from None
 
 
 def _text(row: object, fields: Sequence[str], *, where: str) -> str:
@@ -54,7 +69,11 @@ def _text(row: object, fields: Sequence[str], *, where: str) -> str:
         for name in fields:
             if isinstance(value := row.get(name), str):
                 return value
-    raise BadQueries(f"{where}: no text under {' or '.join(f'`{name}`' for name in fields)}")
+    raise BadQueries(f"{where}: no text under {_named(fields)}")
+
+
+def _named(fields: Sequence[str]) -> str:
+    return " or ".join(f"`{name}`" for name in fields)
 
 
 def _rows(path: Path, fields: Sequence[str]) -> Iterator[Any]:
@@ -64,18 +83,30 @@ def _rows(path: Path, fields: Sequence[str]) -> Iterator[Any]:
             case ".jsonl" | ".jsonl.gz":
                 yield from _jsonl(path)
             case ".csv" | ".csv.gz":
-                with _opened(path) as file:
-                    yield from csv.DictReader(file)
+                yield from _csv(path)
             case ".parquet":
                 yield from _parquet(path, fields)
             case _:
                 raise BadQueries(f"{path}: should be .jsonl, .csv (also .gz) or .parquet")
-    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise BadQueries(f"{path}: cannot be read ({type(error).__name__})") from error
 
 
 def _opened(path: Path) -> Any:
-    return (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8", newline="")
+    return (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="")
+
+
+def _csv(path: Path) -> Iterator[Any]:
+    with _opened(path) as file:
+        rows = csv.DictReader(file)
+        try:
+            yield from rows
+        except csv.Error as error:
+            long = "field limit" in str(error)
+            why = (
+                f"a cell has more than {csv.field_size_limit():,} letters, the most there may be" if long else "no CSV"
+            )
+            raise BadQueries(f"{path.name}: line {rows.line_num + 1}: {why}") from error
 
 
 def _jsonl(path: Path) -> Iterator[Any]:

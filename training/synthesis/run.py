@@ -2,24 +2,27 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from training.claim import OtherWork, claim
 from training.journal import Journal
-from training.models import Endpoint, Model, ModelFailed
+from training.models import Calls, Endpoint, Model, ModelFailed
 from training.synthesis.checks import Encode
 from training.synthesis.queries import Query
-from training.synthesis.steps import Asked, Done, Dropped, Pending, Plan, Request, Stage, step
+from training.synthesis.steps import PAIRS_DIGEST, Asked, Done, Dropped, Pending, Plan, Request, Stage, step
 
 ROWS: Final = "rows.jsonl"
 PLAN: Final = "plan.json"
 # What a chat completion's JSON holds beside what is read again: dropped, to keep journals small.
 _KEPT: Final = ("choices", "usage")
+# A reply's name, as `steps` gives it. A folder may hold others, from files that were no batch of ours.
+_NAME: Final = re.compile(rf"(?P<query>[^/]+)/(?P<stage>{'|'.join(Stage)})/[^/]+(?:/[^/]+)?")
 
 
 class Reads(Protocol):
@@ -41,10 +44,36 @@ class Reads(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Of a million tokens, in whatever currency; 0 where the model is one's own."""
+    """Of a million tokens, in whatever currency; 0 where the model is one's own. The judge is paid for its verdicts."""
 
     prompt: float = 0.0
     completion: float = 0.0
+    judge_prompt: float = 0.0
+    judge_completion: float = 0.0
+
+    @classmethod
+    def given(
+        cls,
+        prompt: float,
+        completion: float,
+        judge_prompt: float | None,
+        judge_completion: float | None,
+        *,
+        same_judge: bool,
+    ) -> "Prices":
+        """A judge's price that was not given is the writer's where both are one model, and else 0."""
+        return cls(
+            prompt,
+            completion,
+            judge_prompt if judge_prompt is not None else prompt * same_judge,
+            judge_completion if judge_completion is not None else completion * same_judge,
+        )
+
+    def of(self, stage: Stage, *, prompt: int, completion: int) -> float:
+        """What a stage's tokens cost."""
+        if stage is Stage.VERDICT:
+            return (prompt * self.judge_prompt + completion * self.judge_completion) / 1e6
+        return (prompt * self.prompt + completion * self.completion) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +97,14 @@ class Report:
             "tokens": {stage: dict(counts) for stage, counts in self.tokens.items()},
             "cost": round(self.cost, 4),
         }
+
+
+class Taken(NamedTuple):
+    """Of a batch's lines: how many were new replies, had failed and are asked for again, or answer none of our rows."""
+
+    taken: int
+    failed: int
+    foreign: int
 
 
 class Synthesis:
@@ -96,7 +133,10 @@ class Synthesis:
         if len(self._replies) and not (self.folder / PLAN).exists():
             raise OtherWork(f"{self.folder} has replies but no {PLAN} that says whose: choose another folder")
         settings = {"samples": self.plan.samples, "tries": self.plan.tries, "seed": self.plan.seed}
-        claim(self.folder / PLAN, {**self._facts(), **settings})
+        facts = self._facts()
+        # A verdict's name has its criterion's digest, so that a folder of before pairs were asked may go on.
+        later = {"pairs_digest": facts.pop("pairs_digest")}
+        claim(self.folder / PLAN, {**facts, **settings}, later=later)
 
     def close(self) -> None:
         """Lets go of the folder."""
@@ -104,8 +144,11 @@ class Synthesis:
 
     async def run(
         self, queries: Iterable[Query], *, in_flight: int = 32, progress: Callable[[], None] = lambda: None
-    ) -> None:
-        """Asks the plan's servers until every query is done, or its server fails; those go on at the next run."""
+    ) -> tuple[Calls, ...]:
+        """Asks the plan's servers until every query is done, or its server fails; those go on at the next run.
+
+        Ends early where a server's first calls all fail. How each server's calls went is given back.
+        """
         async with AsyncExitStack() as stack:
             endpoints = {self.plan.endpoint(stage) for stage in Stage}
             models = {e: await stack.enter_async_context(Model.at(e)) for e in endpoints}
@@ -120,8 +163,11 @@ class Synthesis:
 
             async with asyncio.TaskGroup() as group:
                 for query in queries:
+                    if any(model.calls.hopeless for model in models.values()):
+                        break
                     await places.acquire()  # so that no more queries are in memory than are worked on
                     group.create_task(one(query))
+            return tuple(model.calls for model in models.values())
 
     async def _one(self, asked: Asked, models: Mapping[Endpoint, Model]) -> None:
         while isinstance(found := self._step(asked), Pending):
@@ -149,18 +195,21 @@ class Synthesis:
                         "body": request.body,
                     }
 
-    def take(self, lines: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
-        """Replies of a batch's output file: how many were taken, and how many had failed and are asked for again."""
-        taken = failed = 0
+    def take(self, lines: Iterable[Mapping[str, Any]], queries: Iterable[Query]) -> Taken:
+        """Keeps those lines of a batch's output file that answer what was asked for these queries."""
+        ours = {query.id for query in queries}
+        taken = failed = foreign = 0
         for line in lines:
-            response = line.get("response") or {}
-            body, name = response.get("body"), line["custom_id"]
-            if line.get("error") or response.get("status_code", 200) >= 400 or not isinstance(body, dict):
+            name, body = line.get("custom_id"), _body(line)
+            found = _NAME.fullmatch(name) if isinstance(name, str) else None
+            if not found or found["query"] not in ours:
+                foreign += 1
+            elif body is None:
                 failed += 1
             elif name not in self._replies:
-                self._keep(name, body)
+                self._keep(found[0], body)
                 taken += 1
-        return taken, failed
+        return Taken(taken, failed, foreign)
 
     def finish(self, queries: Iterable[Query], *, prices: Prices | None = None) -> Report:
         """Writes the rows of all queries that are done, in the queries' order, and reports how the run stands."""
@@ -181,7 +230,9 @@ class Synthesis:
         partial.replace(self.folder / ROWS)
         tokens = self._tokens()
         priced = prices or Prices()
-        cost = sum(t["prompt"] * priced.prompt + t["completion"] * priced.completion for t in tokens.values()) / 1e6
+        cost = sum(
+            priced.of(Stage(stage), prompt=t["prompt"], completion=t["completion"]) for stage, t in tokens.items()
+        )
         return Report(total, made, dict(dropped), waiting, tokens, cost)
 
     def _step(self, asked: Asked) -> Pending | Done | Dropped:
@@ -194,6 +245,7 @@ class Synthesis:
     def _facts(self) -> dict[str, str]:
         return {
             **self._store.facts,
+            "pairs_digest": PAIRS_DIGEST,
             "writer": self.plan.writer.model,
             "sampler": self.plan.sampler.model if self.plan.samples else "",
             "judge": self.plan.judge.model if self.plan.samples else "",
@@ -205,8 +257,19 @@ class Synthesis:
     def _tokens(self) -> dict[str, dict[str, int]]:
         found = {stage.value: {"calls": 0, "prompt": 0, "completion": 0} for stage in Stage}
         for name, reply in self._replies.items():
-            usage, counts = reply.get("usage") or {}, found[name.split("/")[1]]
+            if (ours := _NAME.fullmatch(name)) is None:
+                continue  # an earlier version took what any file held
+            usage, counts = reply.get("usage") or {}, found[ours["stage"]]
             counts["calls"] += 1
             counts["prompt"] += int(usage.get("prompt_tokens") or 0)
             counts["completion"] += int(usage.get("completion_tokens") or 0)
         return found
+
+
+def _body(line: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The reply of a line of a batch's output; None where it failed."""
+    response = line.get("response")
+    if line.get("error") or not isinstance(response, dict):
+        return None
+    status, body = response.get("status_code", 200), response.get("body")
+    return body if isinstance(status, int) and status < 400 and isinstance(body, dict) else None

@@ -31,7 +31,10 @@ _EXTRA: Final = pa.struct(
         ("made_from", _NAMES),
         ("pass_rates", pa.list_(pa.float64())),
         ("left_out", _NAMES),
-        *((name, pa.string()) for name in ("principles_digest", "prompt_digest", "writer", "sampler", "judge")),
+        *(
+            (name, pa.string())
+            for name in ("principles_digest", "prompt_digest", "pairs_digest", "writer", "sampler", "judge")
+        ),
         ("prompt", _TURNS),
     ]
 )

@@ -4,6 +4,8 @@ A reply is found by its `custom_id`, whether it came from a server now or from a
 killed, and one that goes through files, end with the same rows as one that was not disturbed.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +17,8 @@ from service.prompts import verdict as verdict_words
 from service.prompts.control import neutralise
 from training.models import Endpoint, ModelFailed, read_reply
 from training.reward.rubric import BadRubric, Item, Rubric, row
-from training.synthesis.checks import Encode, Left, sift, telling
+from training.synthesis import pairs
+from training.synthesis.checks import Compared, Encode, Left, Pair, Relation, compare, sift, telling
 from training.synthesis.prompt import FEWEST, SCHEMA, Drafted, Guide, Unreadable, read, request
 from training.synthesis.queries import Query
 
@@ -26,6 +29,7 @@ class Stage(StrEnum):
     """What is asked of a model, in this order."""
 
     RUBRIC = "rubric"
+    PAIRS = "pairs"
     SAMPLE = "sample"
     VERDICT = "verdict"
 
@@ -34,6 +38,7 @@ class Reason(StrEnum):
     """Why a query has no rubric."""
 
     UNREADABLE = "unreadable"
+    UNCOMPARED = "uncompared"
     TOO_FEW_ITEMS = "too_few_items"
     NOTHING_TO_EARN = "nothing_to_earn"
     UNJUDGED = "unjudged"
@@ -52,7 +57,8 @@ class Asked:
 class Plan:
     """Who writes rubrics, answers and judges; `samples` answers tell which items tell answers apart (0: none asked).
 
-    `tries` is how often a rubric that cannot be read is asked for; each try has a seed of its own.
+    `tries` is how often a rubric that cannot be read is asked for, or which of its items repeat or contradict one
+    another; each try has a seed of its own. Who writes rubrics is who compares.
     """
 
     writer: Endpoint
@@ -64,7 +70,7 @@ class Plan:
 
     def endpoint(self, stage: Stage) -> Endpoint:
         """Who is asked at a stage."""
-        return {Stage.RUBRIC: self.writer, Stage.SAMPLE: self.sampler, Stage.VERDICT: self.judge}[stage]
+        return {Stage.SAMPLE: self.sampler, Stage.VERDICT: self.judge}.get(stage, self.writer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,22 @@ Step = Pending | Done | Dropped
 Replies = Mapping[str, Mapping[str, Any]]
 
 
+# The words by which pairs are compared; a row's provenance has their digest.
+PAIRS_DIGEST: Final = hashlib.sha256(json.dumps([pairs.SYSTEM, pairs.ASK]).encode()).hexdigest()[:16]
+
+
 def step(asked: Asked, replies: Replies, plan: Plan, encode: Encode, *, facts: Mapping[str, str]) -> Step:
     """What comes next for one query; `facts` (digests, versions) go into its row's provenance."""
     drafted = _drafted(asked, replies, plan)
     if isinstance(drafted, Pending | Dropped):
         return drafted
-    sifted = sift(drafted, encode)
+    relations = _related(asked, drafted, compare(drafted, encode), replies, plan)
+    if isinstance(relations, Dropped):
+        return relations
+    if first := (*_open(relations), *_unsampled(asked, replies, plan)):  # neither needs the other: one round
+        return Pending(first)
+    assert not isinstance(relations, Pending)  # noqa: S101 - it would be among the first
+    sifted = sift(drafted, relations)
     kept, left = sifted.kept, sifted.left
     rates: tuple[float, ...] = ()
     if plan.samples:
@@ -145,22 +161,69 @@ def _rubric_request(name: str, asked: Asked, plan: Plan, attempt: int) -> Reques
     return Request(name, Stage.RUBRIC, body)
 
 
+def _related(
+    asked: Asked, items: Sequence[Drafted], compared: Compared, replies: Replies, plan: Plan
+) -> Mapping[Pair, Relation] | Pending | Dropped:
+    """What the words alone tell, and what the writer says of the other pairs that are near."""
+    if not compared.open:
+        return compared.known
+    messages = pairs.request(items, compared.open)
+    digest = _digest(messages[-1].content)
+    for attempt in range(plan.tries):
+        name = f"{asked.query.id}/{Stage.PAIRS}/{attempt}/{digest}"
+        if name not in replies:
+            return Pending((_pairs_request(name, messages, len(compared.open), plan, attempt),))
+        try:
+            return {**compared.known, **pairs.read(read_reply(replies[name]).text, compared.open)}
+        except (Unreadable, ModelFailed):
+            continue
+    return Dropped(Reason.UNCOMPARED)
+
+
+def _open(relations: Mapping[Pair, Relation] | Pending) -> tuple[Request, ...]:
+    return relations.requests if isinstance(relations, Pending) else ()
+
+
+def _pairs_request(name: str, messages: Sequence[Message], count: int, plan: Plan, attempt: int) -> Request:
+    schema = {"name": "pairs", "schema": pairs.schema(count), "strict": True}
+    body = plan.writer.body(
+        messages,
+        temperature=0.0 if attempt == 0 else 0.7,
+        seed=plan.seed + attempt,
+        max_tokens=40 + 16 * count,
+        response_format={"type": "json_schema", "json_schema": schema},
+    )
+    return Request(name, Stage.PAIRS, body)
+
+
+def _unsampled(asked: Asked, replies: Replies, plan: Plan) -> tuple[Request, ...]:
+    names = _samples(asked, plan)
+    return tuple(_sample_request(name, asked, plan, k) for k, name in enumerate(names) if name not in replies)
+
+
+def _samples(asked: Asked, plan: Plan) -> list[str]:
+    return [f"{asked.query.id}/{Stage.SAMPLE}/{k}" for k in range(plan.samples)]
+
+
+def _digest(text: str) -> str:
+    """Of what was asked about: a reply on other words, of an earlier version's sifting say, is no reply on these."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def _done(asked: Asked, items: Sequence[Drafted], replies: Replies, plan: Plan) -> list[list[bool]] | Pending:
     """For each sample whose verdicts all could be read, which items it does."""
-    names = [f"{asked.query.id}/{Stage.SAMPLE}/{k}" for k in range(plan.samples)]
-    if open_ := tuple(_sample_request(n, asked, plan, k) for k, n in enumerate(names) if n not in replies):
-        return Pending(open_)
-    answers = [_text(replies[name]) for name in names]
+    answers = [_text(replies[name]) for name in _samples(asked, plan)]
+    digests = [_digest(item.criterion) for item in items]
     wanted = {
-        f"{asked.query.id}/{Stage.VERDICT}/{k}/{at}": (answer, item.criterion)
+        f"{asked.query.id}/{Stage.VERDICT}/{k}/{digest}": (answer, item.criterion)
         for k, answer in enumerate(answers)
         if answer
-        for at, item in enumerate(items)
+        for digest, item in zip(digests, items, strict=True)
     }
     if left := tuple(_verdict_request(n, asked, plan, *what) for n, what in wanted.items() if n not in replies):
         return Pending(left)
     verdicts = [
-        [_present(replies[f"{asked.query.id}/{Stage.VERDICT}/{k}/{at}"]) for at in range(len(items))]
+        [_present(replies[f"{asked.query.id}/{Stage.VERDICT}/{k}/{digest}"]) for digest in digests]
         for k, answer in enumerate(answers)
         if answer
     ]
