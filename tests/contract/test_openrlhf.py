@@ -42,7 +42,7 @@ def _rows(folder: Path) -> Path:
         folder / "run", StoredPrinciples(small_store(folder / "store")), Plan(endpoint, endpoint, endpoint, 0)
     )
     while requests := list(run.open_requests(queries)):
-        run.take([batch_line(request) for request in requests])
+        run.take([batch_line(request) for request in requests], queries)
     run.finish(queries)
     run.close()
     command.write_parquet(run, folder / "made", 4)
