@@ -6,6 +6,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from service.domain.conversation import Message, Role
+from service.prompts.sentences import split
 from training.chatml import END, REPLY, render
 from training.dialogues import library
 from training.dialogues.dialogue import Dialogue, Judged, Source
@@ -14,7 +15,7 @@ from training.dialogues.words import Split
 from training.intervals import Share, macro_f1
 from training.supervised import tokenizer as bpe
 from training.supervised.config import read
-from training.supervised.trees import STAGES, WEIGHTS, Tree, echo, graft, plant
+from training.supervised.trees import STAGES, WEIGHTS, Tree, echo, graft, plant, sprout
 
 _LIMIT = 4000
 
@@ -84,9 +85,43 @@ def test_a_draft_bears_loss_the_words_said_back_most_and_a_poor_one_none(source:
     line = f'You wrote: "{dialogue.setting.scene.quote}"\n'
     for segment, answer in zip(drafts, dialogue.answers, strict=True):
         mine = [at for at, s in enumerate(tree.segments) if s == segment]
-        assert {tree.weights[at] for at in mine} == ({WEIGHTS["quote"], WEIGHTS["draft"]} if answer.learn else {0.0})
+        learnt = {WEIGHTS[stage] for stage in ("quote", "choice", "draft")}
+        assert {tree.weights[at] for at in mine} == (learnt if answer.learn else {0.0})
         quoted = [tree.ids[at] for at in mine if tree.weights[at] == WEIGHTS["quote"]]
         assert tokenizer.decode(quoted) == (line if answer.learn else "")
+
+
+def test_the_first_tokens_of_each_sentence_that_a_draft_adds_choose_what_it_does(
+    source: Source, tokenizer: Tokenizer
+) -> None:
+    for number in range(12):
+        dialogue = source.dialogue(number)
+        tree = sprout(dialogue, tokenizer, limit=_LIMIT)
+        said = dialogue.answers[0].text.partition("\n")[2]
+        chosen, before = [""], None
+        for token, stage in zip(tree.ids, tree.stages, strict=True):
+            kind = STAGES[stage] if stage >= 0 else None
+            if kind == "choice":
+                chosen = chosen if before == "choice" else [*chosen, ""]
+                chosen[-1] += tokenizer.decode([token])
+            before = kind
+        sentences = [text for text in split(said) if text.strip() != dialogue.setting.scene.found]
+        assert len(chosen) - 1 == len(sentences) or dialogue.setting.scene.fixed
+        for words, sentence in zip(chosen[1:], sentences, strict=False):
+            assert sentence.startswith(words.strip())
+
+
+def test_a_sprout_is_the_prompt_with_the_draft_to_learn_and_nothing_asked_of_it(
+    source: Source, tokenizer: Tokenizer
+) -> None:
+    for number in range(12):
+        dialogue = source.dialogue(number)
+        (learnt, *_) = [answer.text for answer in dialogue.answers if answer.learn]
+        tree = sprout(dialogue, tokenizer, limit=_LIMIT)
+        text = render(dialogue.setting.prompt) + REPLY + learnt + END
+        assert tree.ids == tokenizer.encode(text).ids
+        assert {STAGES[tree.stages[at]] for at, weight in enumerate(tree.weights) if weight} >= {"choice", "draft"}
+        assert len(tree.ids) < 0.7 * len(plant(dialogue, tokenizer, limit=_LIMIT).ids) or dialogue.setting.scene.fixed
 
 
 def test_an_echo_learns_the_question_and_nothing_else(source: Source, tokenizer: Tokenizer) -> None:

@@ -16,11 +16,12 @@ from training.supervised.trees import STAGES, Tree, echo, plant
 
 # Enough that the best weights are told from the luckiest: with 12 dialogues they were not.
 _DIALOGUES, _ECHOES = 60, 300
+_SCORED = ("echo", "quote", "choice", "draft", "verdict", "edits")
 
 
 @torch.no_grad()
 def check(network: Qwen3ForCausalLM, config: RunConfig, tokenizer: Tokenizer) -> dict[str, float]:
-    """`score` is the mean of quotes, drafts, verdicts and edits."""
+    """`score` is the mean of quotes, drafts and what they choose to say, verdicts and edits."""
     dialogues = source(config, Split.HELD_OUT)
     rng = random.Random(config.seed)
     scenes = [scene for scene in map(dialogues.scene, range(1000, 1000 + _ECHOES)) if scene.quote]
@@ -32,9 +33,9 @@ def check(network: Qwen3ForCausalLM, config: RunConfig, tokenizer: Tokenizer) ->
     shares = {"echo": _whole(network, echoes), "quote": _whole(network, planted)}
     report = _report(network, planted)
     for at, stage in enumerate(STAGES):
-        if stage in {"draft", "verdict", "edits", "rewrite"}:
+        if stage in {"choice", "draft", "verdict", "edits", "rewrite"}:
             shares[stage] = report[3 * at + 1] / max(report[3 * at + 2], 1)  # none learnt, none right
-    shares["score"] = sum(shares[name] for name in ("echo", "quote", "draft", "verdict", "edits")) / 5
+    shares["score"] = sum(shares[name] for name in _SCORED) / len(_SCORED)
     return {name: round(share, 4) for name, share in shares.items()}
 
 

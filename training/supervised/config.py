@@ -25,9 +25,10 @@ class Shape:
 class RunConfig:
     """`steps` include `warmup` and the closing `decay`; in the first `copying_steps` copying alone is drilled.
 
-    A step takes `trees` whole dialogues of at most `tree_tokens`, `grave` more on refusals and emergencies, `grafts`
-    drafts without their prompt, `mends` drafts with their edits alone, and `echoes`, of which `scrambles` in no order
-    of words, `drills` and `associations`; echoes and drills `copying_drills` times as many where they stand alone.
+    A step takes `trees` whole dialogues of at most `tree_tokens`, `grave` more on refusals and emergencies, `drafts`
+    prompts with their draft and nothing that is asked of it, `grafts` drafts without their prompt, `mends` drafts with
+    their edits alone, and `echoes`, of which `scrambles` in no order of words, `drills` and `associations`; echoes and
+    drills `copying_drills` times as many where they stand alone.
     `workers` processes make the batches, beside the one that learns; 0: it makes them itself.
     `start` is the folder of an earlier edition to go on from, empty for none.
     `rivals` is the number of tokens that a wanted one is told from; `bfloat16` is for the layers, not for the head.
@@ -63,6 +64,7 @@ class RunConfig:
     save_every: int
     check_every: int
     raw: dict[str, Any]
+    drafts: int = 0
 
     @property
     def folder(self) -> Path:

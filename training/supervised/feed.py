@@ -17,7 +17,7 @@ from training.dialogues.scenes import Scene, scrambled
 from training.dialogues.words import Split
 from training.supervised.batch import Batch, layout
 from training.supervised.config import RunConfig
-from training.supervised.trees import Tree, association, drill, echo, graft, plant
+from training.supervised.trees import Tree, association, drill, echo, graft, plant, sprout
 
 # Scenes drawn for each echo: those that are rare and often wrong are taken first.
 _DRAWN = 4
@@ -61,12 +61,14 @@ class Feed(Dataset[Batch]):
 
     def _whole(self, number: int) -> Iterator[Tree]:
         config, tokenizer, most = self._config, self._tokenizer, self._config.tree_tokens
-        each = config.trees + config.grafts + config.mends
+        each = config.trees + config.drafts + config.grafts + config.mends
         whole = iter([self._dialogues.dialogue(each * number + at) for at in range(each)])
         for _ in range(config.trees):
             yield plant(next(whole), tokenizer, limit=most)
         for at in range(config.grave):
             yield plant(self._dialogues.grave.dialogue(config.grave * number + at), tokenizer, limit=most)
+        for _ in range(config.drafts):
+            yield sprout(next(whole), tokenizer, limit=most)
         for _ in range(config.grafts):
             yield graft(next(whole).answers[-1], tokenizer, limit=most)
         for dialogue in whole:

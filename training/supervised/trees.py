@@ -7,13 +7,14 @@ from the parent, so every path reads exactly as it will when it is served.
 import itertools
 import random
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from service.prompts.base import base
+from service.prompts.sentences import split
 from training.chatml import END, REPLY, SPECIAL, render
 from training.dialogues.branches import Branch
 from training.dialogues.dialogue import Dialogue, Judged
@@ -22,9 +23,11 @@ from training.dialogues.library import Principle
 from training.dialogues.scenes import Scene
 
 # A verdict is one word: it weighs as much as a sentence. What must be repeated to the letter weighs more than what can
-# be known by heart. Of what we say to the model only the list of a draft's sentences is learnt: it teaches copying.
+# be known by heart, and so do the first tokens of a draft's sentence, which choose what it does. Of what we say to the
+# model only the list of a draft's sentences is learnt: it teaches copying.
 WEIGHTS: Mapping[str, float] = {
     "quote": 3.0,
+    "choice": 4.0,
     "draft": 1.0,
     "verdict": 6.0,
     "edits": 1.5,
@@ -33,6 +36,7 @@ WEIGHTS: Mapping[str, float] = {
     "drill": 0.5,
 }
 STAGES = tuple(WEIGHTS)
+_CHOOSE = 3
 
 
 @dataclass(slots=True)
@@ -160,6 +164,12 @@ def plant(dialogue: Dialogue, tokenizer: Tokenizer, *, limit: int) -> Tree:
     return tree
 
 
+def sprout(dialogue: Dialogue, tokenizer: Tokenizer, *, limit: int) -> Tree:
+    """A prompt and the draft to learn alone: three of them cost what a dialogue does with all that is asked of it."""
+    learnt = next(replace(answer, branches=()) for answer in dialogue.answers if answer.learn)
+    return plant(replace(dialogue, answers=(learnt,)), tokenizer, limit=limit)
+
+
 def graft(answer: Judged, tokenizer: Tokenizer, *, limit: int, stages: Container[str] = STAGES) -> Tree:
     """A draft and its branches without the prompt before it: to check and mend a text needs no question."""
     tree = Tree()
@@ -178,13 +188,24 @@ def _grow(tree: Tree, draft: int, branches: Sequence[Branch], tokenizer: Tokeniz
 
 
 def _pieces(answer: Judged, asked: Scene, tokenizer: Tokenizer) -> list[tuple[list[int], str | None]]:
-    """The draft's tokens: what repeats the question and what a tool found, and the rest."""
+    """The draft's tokens: what repeats the question and what a tool found, and the rest, sentence by sentence."""
     encoded = tokenizer.encode(answer.text + END, add_special_tokens=False)
     if not answer.learn:
         return [(encoded.ids, None)]
     line = len(f"{opening(asked.quote)}\n{asked.found}".rstrip()) if asked.quote else 0
-    at = next((n for n, (start, _) in enumerate(encoded.offsets) if start > line), len(encoded.ids))
-    return [(encoded.ids[:at], "quote"), (encoded.ids[at:], "draft")] if line else [(encoded.ids, "draft")]
+    at = next((n for n, (start, _) in enumerate(encoded.offsets) if start > line), len(encoded.ids)) if line else 0
+    pieces: list[tuple[list[int], str | None]] = [(encoded.ids[:at], "quote")]
+    for first, last in itertools.pairwise([*_firsts(answer.text, at, encoded.offsets), len(encoded.ids)]):
+        chosen = min(first + _CHOOSE, last)
+        pieces += [(encoded.ids[first:chosen], "choice"), (encoded.ids[chosen:last], "draft")]
+    return [(ids, stage) for ids, stage in pieces if ids]
+
+
+def _firsts(text: str, at: int, offsets: Sequence[tuple[int, int]]) -> list[int]:
+    """The first token of each sentence, from token `at` on."""
+    starts = list(itertools.accumulate(map(len, split(text)), initial=0))
+    found = [next(n for n, (_, end) in enumerate(offsets) if end > start) for start in starts[:-1]]
+    return [at, *(n for n in found if n > at)]
 
 
 def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
