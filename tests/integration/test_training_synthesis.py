@@ -44,7 +44,7 @@ async def test_a_run_makes_rows_that_name_their_principles_and_cost(tmp_path: Pa
     async with served() as server:
         run = Synthesis(tmp_path / "run", store, _plan(server.url))
         await run.run(_queries(20))
-        report = run.finish(_queries(20), prices=Prices(1.0, 2.0))
+        report = run.finish(_queries(20), prices=Prices(1.0, 2.0, 1.0, 2.0))
         run.close()
     rows = _rows(tmp_path / "run")
     assert (report.queries, report.waiting, report.made + sum(report.dropped.values())) == (20, 0, 20)
