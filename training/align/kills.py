@@ -106,6 +106,8 @@ def forked(work: Callable[[], object]) -> int:
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         code = 1
+        # A fork's pool of threads is made anew at its first use: by one thread, or several fall over each other.
+        torch.set_num_threads(torch.get_num_threads())
         try:
             work()
             code = 0
