@@ -19,9 +19,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import chdir
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import torch
+from tqdm.std import tqdm
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -36,6 +38,8 @@ from training.align.config import AlignConfig, read
 from training.align.run import run
 from training.align.shared import Prompts, log_probabilities, sample
 
+# Before the first progress bar, whose own lock is one for all forks: who is killed while holding it stops all others.
+tqdm.set_lock(RLock())
 _CHECKPOINT = Path("training/checkpoints/clinalign-demo")
 _STEPS_A_KILL = 3
 _TOML = """
@@ -108,6 +112,7 @@ def forked(work: Callable[[], object]) -> int:
         code = 1
         # A fork's pool of threads is made anew at its first use: by one thread, or several fall over each other.
         torch.set_num_threads(torch.get_num_threads())
+        tqdm.set_lock(RLock())
         try:
             work()
             code = 0

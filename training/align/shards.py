@@ -1,9 +1,10 @@
 """Our stages over sharded processes on CPUs: how many come in; what they make, beside one process, goes out.
 
-    .venv-training/bin/python -m training.align.shards dense mixture-lora
+    .venv-training/bin/python -m training.align.shards --killed dense mixture-lora
 
 A tiny model with random weights takes every stage, its weights sharded by FSDP2 over gloo as training/runs/fsdp.yaml
-says but for precision; again, all of its processes killed (SIGKILL) in each stage and resumed; and SFT in one process.
+says but for precision; and SFT in one process. With --killed again, all processes killed (SIGKILL) in each stage and
+resumed: forks of one process share locks of its libraries, and now and then those that are left wait for one for good.
 """
 
 import argparse
@@ -166,7 +167,7 @@ def killed(config: AlignConfig, told: dict[str, str], after: Path) -> None:
             time.sleep(0.01)
 
 
-def compare(variant: str, *, processes: int, precision: str = "no") -> dict[str, Any]:
+def compare(variant: str, *, processes: int, precision: str = "no", kills: bool = False) -> dict[str, Any]:
     """What a variant's runs made: dense, mixture, lora or mixture-lora."""
     words = variant.split("-")
     lora = "lora" in words
@@ -179,7 +180,7 @@ def compare(variant: str, *, processes: int, precision: str = "no") -> dict[str,
         with chdir(places["whole"]):
             undisturbed(config, environment(processes, precision))
         with chdir(places["killed"]):
-            for kind in _STAGES:
+            for kind in _STAGES if kills else ():
                 killed(config, environment(processes, precision), config.folder / kind / "checkpoint-1")
             undisturbed(config, environment(processes, precision))
         with chdir(places["alone"]):
@@ -193,7 +194,7 @@ def compare(variant: str, *, processes: int, precision: str = "no") -> dict[str,
             # After one step, since a second batch need not be full, and is then filled otherwise.
             "sft_differs_from_one_process_by": _differ(*(_weights(at / "sft/checkpoint-1") for at in (whole, single))),
             "sft_learnt": _differ(*(_weights(whole / "sft" / state) for state in ("checkpoint-1", last))),
-            "killed_differs_by": {kind: _differ(*(_made(each, kind) for each in (whole, again))) for kind in _STAGES},
+            "again_differs_by": {kind: _differ(*(_made(each, kind) for each in (whole, again))) for kind in _STAGES},
             "loads_whole": {kind: _loads(whole / kind / "checkpoint") for kind in _STAGES},
             "first_dpo_loss": _log(whole / "dpo")[0]["loss"],
             "first_grpo_kl": _log(whole / "grpo")[0]["kl"],
@@ -234,7 +235,9 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description="Our stages over sharded processes on CPUs.")
     parser.add_argument("variants", nargs="+", help="dense, mixture, lora or mixture-lora")
+    parser.add_argument("--killed", action="store_true", help="and once more, killed in each stage")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--precision", default="no", help="as fsdp.yaml's mixed_precision")
     given = parser.parse_args()
-    print(json.dumps([compare(each, processes=given.processes, precision=given.precision) for each in given.variants]))
+    options = {"processes": given.processes, "precision": given.precision, "kills": given.killed}
+    print(json.dumps([compare(each, **options) for each in given.variants]))
