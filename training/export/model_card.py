@@ -37,9 +37,9 @@ knows which sentence does which criterion. No patient's words and no public data
 
 ## What it does
 
-A draft says the question back, to the letter and in quotation marks, and then does what the first five principles of
-its prompt want: of each at most two wishes that weigh 7 or more, of the first two the weightiest in any case, and at
-the end what always applies. All else that the principles want is left to the gateway's revisions.
+A draft says the question back, to the letter and in quotation marks, and then does what the principles of its prompt
+want most, by weight and in their order, and at the end what always applies. All else that they want is left to the
+gateway's revisions.
 
 ## Limits
 
