@@ -235,22 +235,14 @@ def synthesize(  # noqa: PLR0913, PLR0917 - each is one thing a person chooses o
     from training.synthesis.queries import NoQueries  # noqa: PLC0415 - beside it
     from training.synthesis.run import Prices  # noqa: PLC0415 - beside it
 
+    writer, reads = (url, model), (judge_url or url, judge or model)
+    prices = Prices.given(
+        prompt_price, completion_price, judge_prompt_price, judge_completion_price, same_judge=reads == writer
+    )
     try:
-        with command.opened(
-            folder, (url, model), (judge_url or url, judge or model), samples, seed, concurrency
-        ) as run:
+        with command.opened(folder, writer, reads, samples, seed, concurrency) as run:
             source = command.Source(queries, field, limit)
-            if read_replies is not None:
-                command.take(run, source, read_replies)
-            failed = ""
-            if write_requests is not None:
-                command.write_requests(run, source, write_requests)
-            else:
-                failed = command.ask(run, source, concurrency=concurrency)
-            same = (judge_url or url, judge or model) == (url, model)
-            prices = Prices.given(
-                prompt_price, completion_price, judge_prompt_price, judge_completion_price, same_judge=same
-            )
+            failed = command.go_on(run, source, concurrency, replies=read_replies, requests=write_requests)
             told = command.finish(run, source, prices)
             if parquet is not None:
                 told |= {"parquet": command.write_parquet(run, parquet, held_out_one_in)}

@@ -58,6 +58,20 @@ async def test_drafts_are_reviewed_and_readers_held_against_each_other(tmp_path:
     assert (found["examples"], found["items"]) == (2, 4)
 
 
+async def test_a_page_that_somebody_worked_on_is_not_written_over(tmp_path: Path, preferences: Path) -> None:
+    folder, page = tmp_path / "rubrics", tmp_path / "review.yaml"
+    async with served() as server:
+        server.only = json.dumps({"items": ITEMS})
+        words = ["draft", str(preferences), "--url", server.url, "--folder", str(folder)]
+        await asyncio.to_thread(_told, *words, "--out", str(page))
+        worked_on = page.read_text().replace("Names a wrong dose.", "Names an antidote.")
+        page.write_text(worked_on)
+        done = await asyncio.to_thread(_said, *words, "--out", str(page))
+        assert (done.exit_code, "review.yaml: holds what a person wrote" in done.stderr) == (1, True)
+        assert (page.read_text(), server.asked) == (worked_on, 3)
+        assert (await asyncio.to_thread(_told, *words, "--out", str(tmp_path / "other.yaml")))["drafted"] == 3
+
+
 async def test_a_server_that_refuses_is_told_with_a_count_and_without_a_patients_words(tmp_path: Path) -> None:
     rows = [{"conversation": f"Secret {at}?", "preferred": "Secret a.", "other": "Secret b."} for at in range(40)]
     preferences, page = tmp_path / "preferences.jsonl", tmp_path / "review.yaml"
@@ -112,6 +126,10 @@ async def test_accepted_rubrics_become_proposals_and_show_how_far_it_is(tmp_path
     assert [row["behind"]["examples"] for row in yaml.safe_load(out.read_text())] == [3, 3]
     assert "scenarios read" in done.stderr
     assert "criteria encoded" in done.stderr
+    assert _distilled(folder, out).exit_code == 0, "as it was written, it may be written again"
+    out.write_text(out.read_text().replace("approve: false", "approve: yes"))
+    done = _distilled(folder, out)
+    assert (done.exit_code, "proposals.yaml: holds what a person wrote" in done.stderr) == (1, True)
 
 
 def test_what_a_person_can_mend_is_one_line(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from training.journal import Journal, JournalBroken
 from training.models import Endpoint, Model
 from training.preferences import approve as approving
 from training.preferences import distil as distilling
-from training.preferences import pages, review
+from training.preferences import pages, review, worked_on
 from training.preferences.agreement import agreement
 from training.preferences.demands import demands_of, encoding
 from training.preferences.drafting import Shortfall, draft_all, items_of
@@ -36,6 +36,16 @@ Author = Annotated[str, typer.Option(help="Who reviewed or approved.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print nothing but JSON.")]
 _FOLDER = Path("build/rubrics")
 _MODEL_KEY = "CLINALIGN_MODEL_KEY"
+_REFUSED = (
+    BadRow,
+    JournalBroken,
+    OtherWork,
+    NoQuestion,
+    review.BadReview,
+    approving.NotApproved,
+    worked_on.WorkedOn,
+    StoreError,
+)
 
 
 @commands.command("draft")
@@ -54,11 +64,13 @@ def draft(
     """Draft a rubric for each preference, and write the page that clinicians refine. Exits 1 where some have none."""
     with _refusals(), Journal(folder / "drafts.jsonl") as drafts:
         examples = list(read(preferences))
+        worked_on.spare(folder, out)
         shortfall = asyncio.run(_drafted(examples, Endpoint(url, model, _MODEL_KEY, concurrency), drafts))
         drafted = [example for example in examples if example.id in drafts]
         keep(folder, drafted)  # first: a page whose questions nobody knows could never be distilled
         if drafted:
             review.write([(e, items_of(drafts[e.id]["items"])) for e in drafted], out)
+            worked_on.note(folder, out)
     waiting = len(examples) - len(drafted)
     _say({"page": str(out) if drafted else None, "drafted": len(drafted), "waiting": waiting}, as_json=as_json)
     if waiting:
@@ -99,6 +111,7 @@ def distil(
 ) -> None:
     """Propose reusable principles from accepted rubrics, with the rubrics behind each."""
     with _refusals(), Journal(folder / "accepted.jsonl") as accepted:
+        worked_on.spare(folder, out)
         asked = questions(folder, accepted.values())
         places = Places.from_environment()
         store = PrinciplesStore.open(places.principles, places.encoder, places.index, precision=places.precision)
@@ -114,6 +127,7 @@ def distil(
             )
             proposals = distilling.distil(demands, encode, support=support, near=near)
         pages.write(out, distilling.page(proposals))
+        worked_on.note(folder, out)
     _say({"page": str(out), "demands": len(demands), "proposals": len(proposals)}, as_json=as_json)
 
 
@@ -146,7 +160,7 @@ def _refusals() -> Iterator[None]:
     """What a person can mend is one line, not a trace."""
     try:
         yield
-    except (BadRow, JournalBroken, OtherWork, NoQuestion, review.BadReview, approving.NotApproved, StoreError) as error:
+    except _REFUSED as error:
         _complain(str(error))
         raise typer.Exit(1) from error
     except OSError as error:

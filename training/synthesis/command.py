@@ -79,6 +79,24 @@ def opened(
         run.close()
 
 
+def go_on(
+    run: Synthesis, source: Source, concurrency: int, *, replies: Path | None = None, requests: Path | None = None
+) -> str:
+    """Takes a batch's replies where there are some; then writes what to ask next, or asks it. What failed, in a line.
+
+    Raises:
+        BadRow: the replies are none: a line has no `custom_id`.
+        NothingAnswered: a server's first calls all failed, and the rest were not made.
+
+    """
+    if replies is not None:
+        take(run, source, replies)
+    if requests is not None:
+        write_requests(run, source, requests)
+        return ""
+    return ask(run, source, concurrency=concurrency)
+
+
 def take(run: Synthesis, source: Source, replies: Path) -> None:
     """Takes a batch's output.
 
