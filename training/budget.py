@@ -20,6 +20,7 @@ import yaml
 from training.align.config import AlignConfig, read
 
 _RUNS: Final = Path(__file__).parent / "runs"
+_PAIR_SAID: Final = 8  # tokens of the word on one pair
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ class Run:
     answer_tokens: int = 600
     criterion_tokens: int = 60
     items: int = 7
+    pairs: int = 3  # of a rubric's items, that cosine alone cannot tell apart
+    pair_tokens: int = 80
+    pair_prompt_tokens: int = 200  # the question about them, without them
 
     def options(self, kind: str) -> dict[str, Any]:
         """A stage's, as the TOML has them."""
@@ -107,7 +111,7 @@ def machine() -> Machine:
 
 
 def costs(run: Run, on: Machine, gpu: Gpu | None = None) -> tuple[Cost, ...]:
-    """Synthesis with its samples and verdicts, rollouts and their judging, SFT, GRPO's writing, judging, learning."""
+    """Synthesis with its pairs, samples and verdicts, rollouts and their judging, SFT, GRPO's writing, judging, learning."""
     gpu = gpu or Gpu()
     whole = run.prompt_tokens + run.answer_tokens
     tried, answers = run.queries * run.synthesis_samples, run.queries * run.config.rollouts.samples
@@ -116,8 +120,7 @@ def costs(run: Run, on: Machine, gpu: Gpu | None = None) -> tuple[Cost, ...]:
     learnt = prompts * grpo["num_generations"]
     passes = sft.get("num_train_epochs", 1)
 
-    def writes(stage: str, prompts: int, written: int, active: float, gpus: int) -> Cost:
-        read = prompts * run.prompt_tokens
+    def writes(stage: str, read: int, written: int, active: float, gpus: int) -> Cost:
         work = 2 * active * (read / gpu.used_reading + written / gpu.used_serving)
         return Cost(stage, read + written, work / gpu.peak / 3600, gpus)
 
@@ -130,15 +133,17 @@ def costs(run: Run, on: Machine, gpu: Gpu | None = None) -> tuple[Cost, ...]:
         work = tokens * run.learning(kind) * run.active
         return Cost(stage, tokens, work / (gpu.peak * gpu.used_training) / 3600, on.trains)
 
-    rubrics, tries = run.queries * run.rubric_tokens, tried * run.answer_tokens
+    asked, rubrics, tries = run.queries * run.prompt_tokens, run.queries * run.rubric_tokens, tried * run.answer_tokens
+    pairs = run.queries * (run.pair_prompt_tokens + run.pairs * run.pair_tokens)
     return (
-        writes("synthesis: rubrics", run.queries, rubrics, run.judge_active, on.judges),
-        writes("synthesis: samples", run.queries, tries, run.judge_active, on.judges),
+        writes("synthesis: rubrics", asked, rubrics, run.judge_active, on.judges),
+        writes("synthesis: pairs", pairs, run.queries * run.pairs * _PAIR_SAID, run.judge_active, on.judges),
+        writes("synthesis: samples", asked, tries, run.judge_active, on.judges),
         judges("synthesis: verdicts", tried),
-        writes("rollouts", run.queries, answers * run.answer_tokens, run.active, on.writes),
+        writes("rollouts", asked, answers * run.answer_tokens, run.active, on.writes),
         judges("rollouts judged", answers),
         learns("SFT", "sft", run.queries * whole * passes),
-        writes("GRPO writes", prompts, learnt * run.answer_tokens, run.active, on.writes),
+        writes("GRPO writes", prompts * run.prompt_tokens, learnt * run.answer_tokens, run.active, on.writes),
         judges("GRPO judged", learnt),
         learns("GRPO learns", "grpo", learnt * whole),
     )

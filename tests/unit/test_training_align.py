@@ -326,6 +326,7 @@ def test_the_budget_is_arithmetic_on_the_runs_own_steps() -> None:
     read = answers / grpo["num_generations"] * run.prompt_tokens
     assert by_stage["GRPO writes"].tokens == answers * run.answer_tokens + read
     assert by_stage["synthesis: samples"].tokens > run.queries * 4 * run.answer_tokens
+    assert by_stage["synthesis: pairs"].tokens == run.queries * (200 + 3 * (80 + 8))
     assert by_stage["synthesis: verdicts"].tokens == run.queries * 4 * (1500 + 60 * 7)
 
 
