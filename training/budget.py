@@ -111,7 +111,7 @@ def machine() -> Machine:
 
 
 def costs(run: Run, on: Machine, gpu: Gpu | None = None) -> tuple[Cost, ...]:
-    """Synthesis with its pairs, samples and verdicts, rollouts and their judging, SFT, GRPO's writing, judging, learning."""
+    """Synthesis, rollouts and their judging, SFT, and what GRPO writes, has judged, and learns."""
     gpu = gpu or Gpu()
     whole = run.prompt_tokens + run.answer_tokens
     tried, answers = run.queries * run.synthesis_samples, run.queries * run.config.rollouts.samples
