@@ -60,8 +60,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a checkpoint on held-out dialogues, served by llama.cpp."""
-    from training import evaluate_checkpoint, gguf  # noqa: PLC0415 - llama.cpp
-    from training.export import model_card  # noqa: PLC0415 - beside it
+    from training import evaluate_checkpoint, gguf, publishing  # noqa: PLC0415 - llama.cpp
 
     try:
         gguf.need(checkpoint, sealed=write)
@@ -69,7 +68,10 @@ def evaluate(
         _refuse(error)
     figures = evaluate_checkpoint.evaluate(checkpoint, dialogues=dialogues, seed=seed, questions=questions)
     if write:
-        model_card.publish(checkpoint, figures)
+        try:
+            publishing.describe(checkpoint, figures)
+        except ValueError as error:
+            _refuse(error)
     _say(figures, as_json=as_json)
 
 

@@ -7,10 +7,10 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from training import gguf
-from training.export import manifest
+from training.export import manifest, model_card
 from training.gate.report import HTML_NAME, JSON_NAME, SECTION, Report
 
 POINTER: Final = "current"
@@ -63,6 +63,28 @@ def publish(checkpoint: Path, shelf: Path, *, report: Path | None) -> str:
             copy.rename(shelf / name)
     point(shelf, name)
     return name
+
+
+def describe(checkpoint: Path, figures: dict[str, Any]) -> None:
+    """Writes the figures and the card anew, with what the gate found where its report lies there, and seals again.
+
+    The card is part of the digest, so the manifest keeps the one that the gate knew the checkpoint by, as `gated_as`.
+
+    Raises:
+        BadReport: what lies there as the gate's report is none.
+        NotPublished: the report is of another checkpoint.
+
+    """
+    facts = manifest.read(checkpoint)
+    report = Report.read(checkpoint / JSON_NAME) if (checkpoint / JSON_NAME).exists() else None
+    if report is not None:
+        if (of := report.candidate.checkpoint) not in {manifest.digest(checkpoint), facts.get("gated_as")}:
+            raise NotPublished(f"{checkpoint / JSON_NAME} is of {of}: put this checkpoint's own there, or none")
+        facts = {**facts, "gated_as": of}
+    model_card.write(checkpoint, facts, figures)
+    if report is not None:
+        _tell(report, checkpoint / _CARD)
+    manifest.seal(checkpoint, facts)
 
 
 def point(shelf: Path, name: str) -> None:

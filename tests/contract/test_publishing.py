@@ -195,3 +195,26 @@ async def test_a_gateway_under_load_follows_what_is_published_and_drops_no_reque
                 await asyncio.sleep(0.05)
             after = await asyncio.to_thread(publishing.publish, candidate, shelf, report=folder)
     assert set(seen) == {before.replace("-", ":", 1), after.replace("-", ":", 1)}
+
+
+def test_a_checkpoint_that_is_kept_by_itself_tells_what_the_gate_found(candidate: Path) -> None:
+    figures = json.loads((CHECKPOINT / "evaluation.json").read_text())
+    for part in ("gate.json", "gate.html"):
+        (candidate / part).unlink(missing_ok=True)
+    gated = manifest.digest(candidate)
+    comparison.write(_report(candidate, "sha256-before"), candidate)
+    for _ in range(2):  # the second time under another digest, since the card is part of it
+        publishing.describe(candidate, figures)
+        card = (candidate / "README.md").read_text()
+        assert (card.count("\n## Gate\n"), "Held against `sha256-before`" in card) == (1, True)
+        assert "## Figures" in card
+        assert manifest.mismatches(candidate) == ()
+        assert manifest.read(candidate)["gated_as"] == gated != manifest.digest(candidate)
+
+
+def test_no_card_tells_of_another_checkpoints_gate(candidate: Path) -> None:
+    comparison.write(_report(CHECKPOINT, "sha256-before"), candidate)
+    before = (candidate / "README.md").read_text()
+    with pytest.raises(publishing.NotPublished, match=r"gate\.json is of sha256-"):
+        publishing.describe(candidate, {})
+    assert (candidate / "README.md").read_text() == before

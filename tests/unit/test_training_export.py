@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from training import publishing
 from training.align.config import AlignConfig, Stage, read
 from training.align.exported import export
 from training.export import manifest, model_card
@@ -76,7 +77,7 @@ def test_the_card_of_an_export_says_which_stages_by_which_reward_made_it(run: Al
 
 def test_figures_that_are_measured_later_leave_the_section_on_alignment(run: AlignConfig) -> None:
     out, _ = _exported(run)
-    model_card.publish(out, json.loads((Path(run.base) / "evaluation.json").read_text()))
+    publishing.describe(out, json.loads((Path(run.base) / "evaluation.json").read_text()))
     card = (out / "README.md").read_text()
     assert "## Alignment" in card
     assert "Not measured yet" not in card
@@ -86,6 +87,7 @@ def test_figures_that_are_measured_later_leave_the_section_on_alignment(run: Ali
 @pytest.mark.parametrize("start", ["build/training/edition", ""], ids=["from a checkpoint", "from nothing"])
 def test_earlier_editions_are_told_of_weights_that_started_from_some(start: str) -> None:
     facts = manifest.read(CHECKPOINT)
+    del facts["editions_before"]  # as manifests were up to the third edition
     facts["run"]["run"]["start"] = start
     card = model_card.card(facts, None)
     assert (f"| Before it | {manifest.BEFORE_THE_THIRD} |\n| Licence |" in card) is bool(start)
@@ -94,8 +96,12 @@ def test_earlier_editions_are_told_of_weights_that_started_from_some(start: str)
 
 
 def test_a_result_of_a_supervised_stage_names_every_edition_before_it(run: AlignConfig) -> None:
-    tokens = manifest.read(Path(run.base))["tokens"]
-    told = f"{manifest.BEFORE_THE_THIRD}; `{manifest.digest(Path(run.base))[:19]}...`: {tokens:,} tokens"
+    facts = manifest.read(Path(run.base))
+    third = facts["editions_before"][-1]
+    told = (
+        f"{manifest.BEFORE_THE_THIRD}; `{third['checkpoint'][:19]}...`: {third['tokens']:,} tokens; "
+        f"`{manifest.digest(Path(run.base))[:19]}...`: {facts['tokens']:,} tokens"
+    )
     out, card = _supervised(run, run.base, "first")
     assert f"\n| Before it | {told} |\n" in card
     assert manifest.read(out)["run"]["run"]["start"] == run.base

@@ -63,7 +63,7 @@ def _answers(judged: float, words: int, text: str) -> list[Answered]:
     return [Answered(judged + at / 100, judged, words, f"{text}{at}") for at in range(20)]
 
 
-def test_the_table_tells_gains_over_the_first_draft_and_the_length_beside_them() -> None:
+def test_the_table_tells_gains_over_the_step_before_and_the_length_beside_them() -> None:
     sft = [_answers(0.2, 50, "a"), _answers(0.3, 60, "b"), _answers(0.3, 60, "b")]
     grpo = [_answers(0.4, 55, "c"), _answers(0.4, 55, "c"), _answers(0.5, 70, "d")]
     told = table(
@@ -71,10 +71,11 @@ def test_the_table_tells_gains_over_the_first_draft_and_the_length_beside_them()
     )
     rows = {row["step"]: row for row in told["held_out"]}
     assert list(rows) == ["SFT", "SFT +1", "SFT +2", "GRPO", "GRPO +1", "GRPO +2"]
-    assert [row["changed"] for row in rows.values()] == [0, 20, 20, 0, 0, 20]
-    assert rows["GRPO +2"]["gain"] == pytest.approx([0.3, 0.3, 0.3])
+    assert [row["changed"] for row in rows.values()] == [0, 20, 0, 20, 0, 20]
+    assert rows["GRPO"]["gain"] == pytest.approx([0.2, 0.2, 0.2])
+    assert rows["GRPO +2"]["gain"] == pytest.approx([0.1, 0.1, 0.1])
     assert rows["GRPO +2"]["words"][0] == 70
     low, high = rows["SFT"]["judged"][1:]
     assert low < rows["SFT"]["judged"][0] < high
-    assert "| GRPO +2 (n 20) |" in page(told)
-    assert page(told).count("70 (70 to 70)") == 2
+    assert "| GRPO +2 | 0.595 (" in page(told)
+    assert page(told).count("70 (70 to 70) | 20 of 20 |") == 2

@@ -128,7 +128,7 @@ _SUPERVISED = """make install-training
 .venv-training/bin/python -m training.cli export training/runs/{name}.toml"""
 _WHOLE = """make install-align
 .venv/bin/clinalign train run training/runs/{name}.toml
-cp build/training/{name}/export/* training/checkpoints/clinalign-demo/"""
+cp build/training/{name}/export/* build/training/{name}/gate/gate.* training/checkpoints/clinalign-demo/"""
 _QUESTIONS = """
 On {questions} real questions (K-QA, which it was not trained on), asked with the principles that the store finds:
 
@@ -161,12 +161,10 @@ _STAGES = {
 _SHORT = 12
 
 
-def publish(checkpoint: Path, figures: dict[str, Any]) -> None:
-    """Writes `evaluation.json` and `README.md`, and seals the checkpoint again."""
-    facts = manifest.read(checkpoint)
+def write(checkpoint: Path, facts: dict[str, Any], figures: dict[str, Any]) -> None:
+    """Writes `evaluation.json` and `README.md`; the manifest is to be sealed after it."""
     (checkpoint / "evaluation.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     (checkpoint / "README.md").write_text(card(facts, figures), encoding="utf-8")
-    manifest.seal(checkpoint, facts)
 
 
 def card(facts: dict[str, Any], figures: dict[str, Any] | None) -> str:

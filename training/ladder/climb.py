@@ -22,6 +22,7 @@ from training.llama import Llama
 _GROUPS: Final = {"trained": "trained principles", "held_out": "held-out principles"}
 _ROUNDS: Final = 2
 _RESAMPLES: Final = 2000
+_COLUMNS: Final = "judged | gain | known wordings | gain | words | changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +60,34 @@ def _answered(text: str, dialogue: Dialogue, judge: Judge) -> Answered:
 
 
 def table(climbs: dict[str, dict[str, list[list[Answered]]]]) -> dict[str, Any]:
-    """By group, a line a step: means with 95 % intervals, and the gain over the first checkpoint's draft."""
+    """By group, a line a step: means with 95 % intervals, and the gain over the step before.
+
+    Before a draft is the first checkpoint's draft, and before a round of revision the round before.
+    """
     first = next(iter(climbs.values()))
     told: dict[str, Any] = {}
     for group in _GROUPS:
         start = first[group][0]
         told[group] = [
-            {
-                "step": f"{name} +{at}" if at else name,
-                "answers": len(answers),
-                "changed": sum(a.text != b.text for a, b in zip(answers, climb[group][0], strict=True)),
-                "judged": _mean([a.judged for a in answers]),
-                "gain": _mean([a.judged - b.judged for a, b in zip(answers, start, strict=True)]),
-                "known": _mean([a.known for a in answers]),
-                "known_gain": _mean([a.known - b.known for a, b in zip(answers, start, strict=True)]),
-                "words": _mean([float(a.words) for a in answers]),
-            }
+            _step(f"{name} +{at}" if at else name, answers, climb[group][at - 1] if at else start)
             for name, climb in climbs.items()
             for at, answers in enumerate(climb[group])
         ]
     return told
+
+
+def _step(name: str, answers: Sequence[Answered], before: Sequence[Answered]) -> dict[str, Any]:
+    pairs = list(zip(answers, before, strict=True))
+    return {
+        "step": name,
+        "answers": len(answers),
+        "changed": sum(a.text != b.text for a, b in pairs),
+        "judged": _mean([a.judged for a in answers]),
+        "gain": _mean([a.judged - b.judged for a, b in pairs]),
+        "known": _mean([a.known for a in answers]),
+        "known_gain": _mean([a.known - b.known for a, b in pairs]),
+        "words": _mean([float(a.words) for a in answers]),
+    }
 
 
 def _mean(values: Sequence[float]) -> list[float]:
@@ -92,10 +101,11 @@ def page(told: dict[str, Any]) -> str:
     """Markdown tables."""
     lines: list[str] = []
     for group, title in _GROUPS.items():
-        lines += [f"| {title} | judged | gain | known wordings | gain | words |", "|---|---|---|---|---|---|"]
+        lines += [f"| {title} | {_COLUMNS} |", f"|{'---|' * 7}"]
         for row in told[group]:
             cells = [_cell(row[name]) for name in ("judged", "gain", "known", "known_gain")]
-            lines.append(f"| {row['step']} (n {row['answers']}) | {' | '.join(cells)} | {_cell(row['words'], 0)} |")
+            told_of = f"{row['changed']} of {row['answers']}"
+            lines.append(f"| {row['step']} | {' | '.join(cells)} | {_cell(row['words'], 0)} | {told_of} |")
         lines.append("")
     return "\n".join(lines)
 
