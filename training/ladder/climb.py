@@ -98,18 +98,19 @@ def _mean(values: Sequence[float]) -> list[float]:
 
 
 def page(told: dict[str, Any]) -> str:
-    """Markdown tables."""
+    """Markdown tables; the first step has nothing before it to gain over."""
     lines: list[str] = []
     for group, title in _GROUPS.items():
         lines += [f"| {title} | {_COLUMNS} |", f"|{'---|' * 7}"]
-        for row in told[group]:
-            cells = [_cell(row[name]) for name in ("judged", "gain", "known", "known_gain")]
-            told_of = f"{row['changed']} of {row['answers']}"
-            lines.append(f"| {row['step']} | {' | '.join(cells)} | {_cell(row['words'], 0)} | {told_of} |")
+        for at, row in enumerate(told[group]):
+            gain, known_gain = ("", "") if at == 0 else (_cell(row["gain"]), _cell(row["known_gain"]))
+            cells = (row["step"], _cell(row["judged"]), gain, _cell(row["known"]), known_gain, _cell(row["words"], 0))
+            changed = "" if at == 0 else f"{row['changed']} of {row['answers']}"
+            lines.append(f"| {' | '.join(cells)} | {changed} |")
         lines.append("")
     return "\n".join(lines)
 
 
 def _cell(values: Sequence[float], digits: int = 3) -> str:
-    mean, low, high = values
-    return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+    mean, low, high = (f"{round(value, digits) + 0.0:.{digits}f}" for value in values)  # no "-0.000"
+    return f"{mean} ({low} to {high})"
