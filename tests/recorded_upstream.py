@@ -39,7 +39,8 @@ class Call:
 class RecordedUpstream:
     """Passes on to `url`, the upstream's address without /v1; `calls` are those that ended, `cut` those that were left.
 
-    What `extra` holds is put into each completion that is asked for.
+    What `extra` holds is put into each completion that is asked for. Where `together` is set, completions are passed on
+    when so many have come.
     """
 
     url: str
@@ -47,6 +48,7 @@ class RecordedUpstream:
     calls: list[Call] = field(default_factory=list)
     cut: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
+    together: asyncio.Barrier | None = None
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=2**24)
@@ -64,6 +66,8 @@ class RecordedUpstream:
         body = await request.read()
         if self.extra and request.path.endswith("/completions"):
             body = json.dumps({**json.loads(body), **self.extra}).encode()
+        if self.together and request.path.endswith("/completions"):
+            await self.together.wait()
         headers = {name: text for name, text in request.headers.items() if name.lower() not in _NOT_PASSED_ON}
         async with self.client.request(request.method, self.url + request.path_qs, data=body, headers=headers) as reply:
             kept = {name: text for name, text in reply.headers.items() if name.lower() not in _NOT_PASSED_ON}

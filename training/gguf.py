@@ -69,6 +69,11 @@ def _fields(path: Path, wanted: Mapping[str, type]) -> None:
             raise CheckpointRefused(f"{path}: field '{name}' is missing or no {kind.__name__}; {_GIVE}")
 
 
+def weights(checkpoint: Path) -> str:
+    """The digest of a checkpoint's weights, which its card and its name may outlive."""
+    return sha256(checkpoint / "model.safetensors")
+
+
 def write(checkpoint: Path, out: Path) -> str:
     """Writes `out` and returns its SHA-256.
 

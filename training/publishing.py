@@ -112,9 +112,16 @@ def _tell(report: Report, card: Path) -> None:
     card.write_text(said.partition(f"\n{SECTION}\n")[0] + report.section(), encoding="utf-8")
 
 
+def _was_gated(report: Report, checkpoint: Path) -> bool:
+    """Whether the report is of these weights under the name that they had before their card was written anew."""
+    gated_as = manifest.read(checkpoint).get("gated_as")
+    same_weights = report.facts.get("candidate_weights") == gguf.weights(checkpoint)
+    return report.candidate.checkpoint == gated_as and same_weights
+
+
 def _check(report: Report, checkpoint: Path, incumbent: str | None) -> None:
     """The report must be of these two, and its rows must say yes."""
-    if report.candidate.checkpoint != manifest.digest(checkpoint):
+    if report.candidate.checkpoint != manifest.digest(checkpoint) and not _was_gated(report, checkpoint):
         raise NotPublished(
             f"the report is of {report.candidate.checkpoint}, this checkpoint is {manifest.digest(checkpoint)}"
         )

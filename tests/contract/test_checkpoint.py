@@ -20,6 +20,8 @@ from training.chatml import SPECIAL, render
 from training.dialogues import library
 from training.dialogues.drafts import LEAD
 from training.export import manifest
+from training.gate.report import Report
+from training.ladder.climb import climbs_of, page, table
 from training.llama import Llama
 
 CHECKPOINT = Path("training/checkpoints/clinalign-demo")
@@ -203,3 +205,42 @@ def test_its_edits_can_be_applied(model: Llama, prompt: tuple[Message, ...]) -> 
     mended = edits.apply(body, edits.read(model.reply(asked, most=300, schema=edits.SCHEMA)))
     assert len(mended) > len(body)
     assert "ibuprofen 400 mg" in mended
+
+
+def _pooled(name: str) -> float:
+    figures = json.loads((CHECKPOINT / "evaluation.json").read_text())
+    found = [figures[group][name] for group in ("trained_principles", "held_out_principles")]
+    return float(sum(one["hits"] for one in found) / sum(one["count"] for one in found))
+
+
+def test_what_is_committed_passed_the_gate_and_copies_and_edits_as_is_asked() -> None:
+    report = Report.read(CHECKPOINT / "gate.json")
+    assert report.decision.publish, "reckoned anew from its rows"
+    assert report.candidate.checkpoint == manifest.read(CHECKPOINT)["gated_as"]
+    assert report.facts["candidate_weights"] == gguf.weights(CHECKPOINT)
+    assert report.section().strip() in (CHECKPOINT / "README.md").read_text()
+    assert _pooled("draft_repeats_every_word_of_the_person") >= 0.95
+    assert _pooled("draft_says_the_question_back") >= 0.95
+    assert _pooled("edits_can_be_applied") >= 0.99
+
+
+def test_the_page_tells_of_the_gate_what_its_report_holds() -> None:
+    told = Path("docs/alignment.md").read_text()
+    for check in Report.read(CHECKPOINT / "gate.json").decision.checks:
+        if check.name == "rubric":
+            said = (
+                f"| rubric | {check.candidate:.3f}, gain {check.low:.3f} to {check.high:.3f} | {check.incumbent:.3f} |"
+            )
+        elif check.name == "not_by_length":
+            said = f"| gain at equal length | {check.low:.3f} to {check.high:.3f} | |"
+        else:
+            new, old = (
+                f"{round(share * check.rows):,} of {check.rows:,}" for share in (check.candidate, check.incumbent)
+            )
+            said = f" | {new} | {old} |"
+        assert said in told, check.name
+
+
+def test_the_pages_ladder_is_reckoned_from_the_rows_that_are_kept() -> None:
+    kept = climbs_of(json.loads(Path("docs/alignment/ladder.json").read_text()))
+    assert page(table(kept)).strip() in Path("docs/alignment.md").read_text()

@@ -13,7 +13,7 @@ import pytest
 from loadtests.processes import gateway
 from service.engines.published import opened, pointed
 from tests.shipped_store import needs_encoder
-from training import publishing
+from training import gguf, publishing
 from training.export import manifest
 from training.gate import comparison
 from training.gate.decision import Answered, Figures, Guard
@@ -218,3 +218,17 @@ def test_no_card_tells_of_another_checkpoints_gate(candidate: Path) -> None:
     with pytest.raises(publishing.NotPublished, match=r"gate\.json is of sha256-"):
         publishing.describe(candidate, {})
     assert (candidate / "README.md").read_text() == before
+
+
+def test_a_card_that_was_written_anew_does_not_lose_its_gate(candidate: Path, tmp_path: Path) -> None:
+    figures = json.loads((CHECKPOINT / "evaluation.json").read_text())
+    report = _report(candidate, "sha256-before")
+    weights = {"candidate_weights": gguf.weights(candidate)}
+    comparison.write(replace(report, facts={**report.facts, **weights}), candidate)
+    publishing.describe(candidate, figures)
+    name = publishing.publish(candidate, tmp_path / "new-shelf", report=candidate)
+    assert publishing.current(tmp_path / "new-shelf") == name
+    comparison.write(replace(report, facts={**report.facts, "candidate_weights": "of others"}), candidate)
+    manifest.seal(candidate, manifest.read(candidate))
+    with pytest.raises(publishing.NotPublished, match="the report is of sha256-"):
+        publishing.publish(candidate, tmp_path / "another-shelf", report=candidate)

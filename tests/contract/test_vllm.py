@@ -353,12 +353,13 @@ async def test_clients_that_leave_the_gateway_leave_nothing_running_in_vllm(
     front: tuple[str, RecordedUpstream], url: str
 ) -> None:
     address, record = front
-    record.cut, record.extra = 0, {"ignore_eos": True, "max_tokens": 1500}  # half a minute of drafts
+    record.cut, record.extra = 0, {"ignore_eos": True, "max_tokens": 1500}  # some seconds of drafts at least
+    record.together = asyncio.Barrier(8)  # on a busy machine the first would have ended before the last are screened
     try:
         asking = [asyncio.create_task(_asked(address, f"{CALM[0]} ({n})", stream=n % 2 == 0)) for n in range(8)]
         async with asyncio.timeout(SOON):
             while await _running(url) < len(asking):
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
         for client in asking:
             client.cancel()
         ended = await asyncio.gather(*asking, return_exceptions=True)
@@ -366,6 +367,6 @@ async def test_clients_that_leave_the_gateway_leave_nothing_running_in_vllm(
             while await _running(url):
                 await asyncio.sleep(0.05)
     finally:
-        record.extra = {}
+        record.extra, record.together = {}, None
     assert all(isinstance(end, asyncio.CancelledError) for end in ended)
     assert record.cut == len(asking)

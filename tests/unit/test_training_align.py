@@ -205,7 +205,8 @@ def test_the_demonstration_runs_say_how_to_get_their_editions() -> None:
     for name in ("demo", "demo-gpu"):
         config = read(RUNS / f"{name}.toml")
         for folder in (config.base, config.gate.judge):
-            assert f"tar -x --strip-components=3 -C {folder}" in config.text
+            committed = folder.startswith("training/checkpoints/") and Path(folder, "manifest.json").is_file()
+            assert committed or f"tar -x --strip-components=3 -C {folder}" in config.text
 
 
 def test_refusals_and_emergencies_are_dealt_out_among_the_other_rows() -> None:

@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from service.domain.assessment import Criterion
 from service.domain.completion import TokenProbability
 from service.domain.conversation import Message, Role
+from service.domain.verdict import Presence
 from training.dialogues import library
+from training.dialogues.dialogue import Dialogue
 from training.gate.rows import Rows, rubric_of
-from training.ladder.climb import Answered, page, table
+from training.ladder import aim
+from training.ladder.climb import Answered, climbs_of, page, table
+from training.ladder.climb import rows as rows_of
 from training.ladder.guided import rounds
 
 ROWS = Rows(library=library.load(), queries=library.queries(), count=3, seed=1)
@@ -77,5 +82,24 @@ def test_the_table_tells_gains_over_the_step_before_and_the_length_beside_them()
     assert rows["GRPO +2"]["words"][0] == 70
     low, high = rows["SFT"]["judged"][1:]
     assert low < rows["SFT"]["judged"][0] < high
+    assert climbs_of(rows_of({"SFT": {"held_out": sft}}))["SFT"]["held_out"][1][0].words == 60
     assert "| GRPO +2 | 0.595 (" in page(told)
-    assert page(told).count("70 (70 to 70) | 20 of 20 |") == 2
+    assert page(told).count("70 (70 to 70) | 20 |") == 2
+
+
+class Sees:
+    """A judge to whom everything is done."""
+
+    name = "sees"
+
+    def read(self, dialogue: Dialogue, answer: str, criteria: Sequence[Criterion]) -> tuple[Presence, ...]:
+        return tuple(Presence(present=True, probability=1.0) for _ in criteria)
+
+
+def test_the_aim_counts_what_is_wanted_in_drafts_and_in_what_they_learn_from(reviser: Reviser) -> None:
+    dialogues = aim.training_half(3, seed=1)
+    found = aim.compared({"silent": reviser}, dialogues, Sees())
+    taught, drafted = found[aim.TEACHER], found["silent"]
+    assert [one.wanted for one in taught] == [one.wanted for one in drafted]
+    assert sum(one.done for one in taught) > sum(one.done for one in drafted) == 0
+    assert aim.page(found).splitlines()[-1].startswith(f"| silent | 0 of {sum(one.wanted for one in drafted)} | ")

@@ -284,4 +284,5 @@ def _share(entry: dict[str, Any] | None) -> str:
     if not entry or not entry["count"]:
         return "none counted"
     low, high = entry["interval_95"]
-    return f"{entry['share']:.3f} ({entry['hits']} of {entry['count']}; {low:.3f} to {high:.3f})"
+    whole = entry["hits"] / entry["count"]  # the share beside it is rounded, and would be rounded twice
+    return f"{whole:.3f} ({entry['hits']} of {entry['count']}; {low:.3f} to {high:.3f})"

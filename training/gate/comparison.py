@@ -37,6 +37,7 @@ def compare(
     facts = {
         "candidate": candidate.name,
         "incumbent": incumbent.name,
+        **{f"{who}_weights": gguf.weights(at) for who, at in (("candidate", candidate), ("incumbent", incumbent))},
         "judge": f"{reader.name}, which gave no reward",
         "engine": "llama.cpp, greedy",
         "dialogues": f"{count} of each group, held out, seed {seed}",

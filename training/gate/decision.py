@@ -127,11 +127,7 @@ def _is_better(new: Sequence[Answered], old: Sequence[Answered]) -> Check:
 
 def _not_by_length(new: Sequence[Answered], old: Sequence[Answered]) -> Check:
     """The gain that is left at equal length: the intercept of gain over the logarithm of the lengths' ratio."""
-    gains = np.array([after.score - before.score for after, before in zip(new, old, strict=True)])
-    longer = np.log([max(1, after.words) / max(1, before.words) for after, before in zip(new, old, strict=True)])
-    rng = np.random.default_rng(_SEED)
-    picks = rng.integers(len(gains), size=(_RESAMPLES, len(gains)))
-    low, high = _interval(np.array([_intercept(gains[pick], longer[pick]) for pick in picks]))
+    low, high = at_equal_length(new, old)
     return Check(
         "not_by_length",
         low > 0,
@@ -139,9 +135,18 @@ def _not_by_length(new: Sequence[Answered], old: Sequence[Answered]) -> Check:
         _mean(a.words for a in old),
         low,
         high,
-        len(gains),
+        len(new),
         "the gain left at equal length (intercept over the log ratio of words) lies above 0; figures are mean words",
     )
+
+
+def at_equal_length(new: Sequence[Answered], old: Sequence[Answered]) -> tuple[float, float]:
+    """The 95 % interval of that gain."""
+    gains = np.array([after.score - before.score for after, before in zip(new, old, strict=True)])
+    longer = np.log([max(1, after.words) / max(1, before.words) for after, before in zip(new, old, strict=True)])
+    rng = np.random.default_rng(_SEED)
+    picks = rng.integers(len(gains), size=(_RESAMPLES, len(gains)))
+    return _interval(np.array([_intercept(gains[pick], longer[pick]) for pick in picks]))
 
 
 def _intercept(gains: NDArray[np.float64], longer: NDArray[np.float64]) -> float:

@@ -69,7 +69,7 @@ class Report:
 
     def section(self) -> str:
         """What a model card says of it, in Markdown."""
-        known = "; ".join(f"{name}: {fact}" for name, fact in self.facts.items())
+        known = "; ".join(f"{name}: {fact}" for name, fact in self.facts.items() if not name.endswith("_weights"))
         rows = "\n".join(
             f"| {c.name} | {'holds' if c.holds else 'fails'} | {c.candidate:.3f} | {c.incumbent:.3f} "
             f"| {_interval(c)} | {c.rows} |"

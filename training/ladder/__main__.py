@@ -8,7 +8,7 @@ from typing import Final
 from training.dialogues import library
 from training.gate.judges import opened
 from training.gate.rows import Rows
-from training.ladder.climb import climbed, page, table
+from training.ladder.climb import climbed, page, rows, table
 
 _JUDGE: Final = Path("training/checkpoints/clinalign-judge")
 
@@ -21,8 +21,12 @@ if __name__ == "__main__":
     parser.add_argument("--dialogues", type=int, default=60)
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rows", type=Path, help="Keep there what the table is reckoned from.")
     given = parser.parse_args()
     drawn = Rows(library=library.load(), queries=library.queries(), count=given.dialogues, seed=given.seed)
     with opened(given.judge) as reader:
-        figures = table({name: climbed(getattr(given, name.lower()), drawn, reader) for name in ("SFT", "GRPO")})
+        climbs = {name: climbed(getattr(given, name.lower()), drawn, reader) for name in ("SFT", "GRPO")}
+    if given.rows:
+        given.rows.write_text(json.dumps(rows(climbs)) + "\n", encoding="utf-8")
+    figures = table(climbs)
     print(json.dumps(figures) if given.json else page(figures))

@@ -8,11 +8,14 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from training import gguf
 from training.dialogues.dialogue import Dialogue
+from training.gate.decision import Answered as Scored
+from training.gate.decision import at_equal_length
 from training.gate.judges import Judge
 from training.gate.rows import Rows, rubric_of, score
 from training.healthbench.scoring import resampled
@@ -22,7 +25,7 @@ from training.llama import Llama
 _GROUPS: Final = {"trained": "trained principles", "held_out": "held-out principles"}
 _ROUNDS: Final = 2
 _RESAMPLES: Final = 2000
-_COLUMNS: Final = "judged | gain | known wordings | gain | words | changed"
+_COLUMNS: Final = "judged | gain | at equal length | known wordings | gain | words | changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,14 @@ def climbed(checkpoint: Path, rows: Rows, judge: Judge) -> dict[str, list[list[A
             steps: list[list[Answered]] = [[] for _ in range(_ROUNDS + 1)]
             for _, dialogue in rows.dialogues(group):
                 for step, text in zip(steps, rounds(model, dialogue, most=_ROUNDS), strict=True):
-                    step.append(_answered(text, dialogue, judge))
+                    step.append(answered(text, dialogue, judge))
                 print(".", end="", file=sys.stderr, flush=True)
             found[group] = steps
         return found
 
 
-def _answered(text: str, dialogue: Dialogue, judge: Judge) -> Answered:
+def answered(text: str, dialogue: Dialogue, judge: Judge) -> Answered:
+    """An answer as the judge and the known wordings score it."""
     known = {e.criterion.id: e for p in dialogue.setting.guide for e in p.exemplars}
     rubric = rubric_of(dialogue)
     met = sum(c.weight for c in rubric if any(said in text for said in known[c.id].does) is known[c.id].wanted)
@@ -84,9 +88,34 @@ def _step(name: str, answers: Sequence[Answered], before: Sequence[Answered]) ->
         "changed": sum(a.text != b.text for a, b in pairs),
         "judged": _mean([a.judged for a in answers]),
         "gain": _mean([a.judged - b.judged for a, b in pairs]),
+        "at_equal_length": at_equal_length(_scored(answers), _scored(before)),
         "known": _mean([a.known for a in answers]),
         "known_gain": _mean([a.known - b.known for a, b in pairs]),
         "words": _mean([float(a.words) for a in answers]),
+    }
+
+
+def _scored(answers: Sequence[Answered]) -> list[Scored]:
+    return [Scored(a.judged, a.words) for a in answers]
+
+
+def rows(climbs: dict[str, dict[str, list[list[Answered]]]]) -> dict[str, Any]:
+    """What the table is reckoned from, without the answers' texts: a digest tells whether one was changed."""
+    return {
+        name: {group: [[_row(one) for one in step] for step in steps] for group, steps in climb.items()}
+        for name, climb in climbs.items()
+    }
+
+
+def _row(one: Answered) -> list[Any]:
+    return [round(one.judged, 6), round(one.known, 6), one.words, sha256(one.text.encode()).hexdigest()[:12]]
+
+
+def climbs_of(told: dict[str, Any]) -> dict[str, dict[str, list[list[Answered]]]]:
+    """`rows` read again."""
+    return {
+        name: {group: [[Answered(*one) for one in step] for step in steps] for group, steps in climb.items()}
+        for name, climb in told.items()
     }
 
 
@@ -101,16 +130,25 @@ def page(told: dict[str, Any]) -> str:
     """Markdown tables; the first step has nothing before it to gain over."""
     lines: list[str] = []
     for group, title in _GROUPS.items():
-        lines += [f"| {title} | {_COLUMNS} |", f"|{'---|' * 7}"]
-        for at, row in enumerate(told[group]):
-            gain, known_gain = ("", "") if at == 0 else (_cell(row["gain"]), _cell(row["known_gain"]))
-            cells = (row["step"], _cell(row["judged"]), gain, _cell(row["known"]), known_gain, _cell(row["words"], 0))
-            changed = "" if at == 0 else f"{row['changed']} of {row['answers']}"
-            lines.append(f"| {' | '.join(cells)} | {changed} |")
+        lines += [f"| {title}, {told[group][0]['answers']} answers | {_COLUMNS} |", f"|{'---|' * 8}"]
+        lines += [f"| {' | '.join(_cells(row, first=at == 0))} |" for at, row in enumerate(told[group])]
         lines.append("")
     return "\n".join(lines)
 
 
+def _cells(row: dict[str, Any], *, first: bool) -> tuple[str, ...]:
+    if first:
+        return row["step"], _cell(row["judged"]), "", "", _cell(row["known"]), "", _cell(row["words"], 0), ""
+    low, high = (_number(value, 3) for value in row["at_equal_length"])
+    gained = _cell(row["gain"]), f"{low} to {high}"
+    known = _cell(row["known"]), _cell(row["known_gain"])
+    return row["step"], _cell(row["judged"]), *gained, *known, _cell(row["words"], 0), f"{row['changed']}"
+
+
 def _cell(values: Sequence[float], digits: int = 3) -> str:
-    mean, low, high = (f"{round(value, digits) + 0.0:.{digits}f}" for value in values)  # no "-0.000"
+    mean, low, high = (_number(value, digits) for value in values)
     return f"{mean} ({low} to {high})"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{round(value, digits) + 0.0:.{digits}f}"  # no "-0.000"
