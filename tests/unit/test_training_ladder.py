@@ -1,8 +1,10 @@
 """The ladder: each round of guided revision keeps what it finds better, and the table tells what each step gains."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from training.ladder import aim
 from training.ladder.climb import Answered, climbs_of, page, table
 from training.ladder.climb import rows as rows_of
 from training.ladder.guided import rounds
+from training.ladder.plot import drawn
 
 ROWS = Rows(library=library.load(), queries=library.queries(), count=3, seed=1)
 DRAFT, ADDED = "Rest.", "Call now."
@@ -103,3 +106,14 @@ def test_the_aim_counts_what_is_wanted_in_drafts_and_in_what_they_learn_from(rev
     assert [one.wanted for one in taught] == [one.wanted for one in drafted]
     assert sum(one.done for one in taught) > sum(one.done for one in drafted) == 0
     assert aim.page(found).splitlines()[-1].startswith(f"| silent | 0 of {sum(one.wanted for one in drafted)} | ")
+
+
+def test_the_pages_picture_is_drawn_from_the_rows_that_are_kept(tmp_path: Path) -> None:
+    kept = json.loads(Path("docs/alignment/ladder.json").read_text())
+    drawn(table(climbs_of(kept)), tmp_path / "ladder.svg")
+    said, known = (
+        re.findall(r">([^<]+)</text>", path.read_text())
+        for path in (tmp_path / "ladder.svg", Path("docs/alignment/ladder.svg"))
+    )
+    assert said == known
+    assert {"topic that training never drew", "GRPO +2", "78 words"} <= {one.strip() for one in said}
