@@ -134,6 +134,12 @@ def guarded(
     return found
 
 
+def done_in(text: str, dialogue: Dialogue) -> frozenset[str]:
+    """Ids of the guide's criteria whose thing is done in a text, by the generator's own wordings."""
+    known = (e for p in dialogue.setting.guide for e in p.exemplars)
+    return frozenset(e.criterion.id for e in known if any(said in text for said in e.does))
+
+
 def rubric_of(dialogue: Dialogue) -> tuple[Criterion, ...]:
     """What the answer is judged by."""
     return rubric(dialogue.setting.guide)

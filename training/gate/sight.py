@@ -15,7 +15,7 @@ from training.dialogues import library
 from training.dialogues.dialogue import Source
 from training.dialogues.words import Split
 from training.gate.judges import Judge, opened
-from training.gate.rows import rubric_of
+from training.gate.rows import done_in, rubric_of
 from training.intervals import share
 
 
@@ -34,11 +34,11 @@ def _labelled(judge: Judge, source: Source, number: int) -> Iterator[tuple[bool,
     dialogue = source.dialogue(number)
     if dialogue.setting.scene.fixed:
         return
-    known = {e.criterion.id: e.does for p in dialogue.setting.guide for e in p.exemplars}
     rubric = rubric_of(dialogue)
     for answer in (dialogue.answers[0], dialogue.answers[-1]):
+        done = done_in(answer.body, dialogue)
         for criterion, presence in zip(rubric, judge.read(dialogue, answer.body, rubric), strict=True):
-            yield any(text in answer.body for text in known[criterion.id]), presence.present is True
+            yield criterion.id in done, presence.present is True
 
 
 if __name__ == "__main__":

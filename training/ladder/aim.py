@@ -21,7 +21,7 @@ from training.dialogues import library
 from training.dialogues.dialogue import Dialogue, Source
 from training.dialogues.words import Split
 from training.gate.judges import Judge, opened
-from training.gate.rows import Speaks, rubric_of
+from training.gate.rows import Speaks, done_in, rubric_of
 from training.ladder.climb import Answered, answered
 from training.llama import Llama
 
@@ -41,10 +41,8 @@ class Reached:
 
 def reached(text: str, dialogue: Dialogue, judge: Judge) -> Reached:
     """What a draft reaches."""
-    known = {e.criterion.id: e.does for p in dialogue.setting.guide for e in p.exemplars}
-    wanted = [c for c in rubric_of(dialogue) if c.polarity is Polarity.MUST]
-    done = sum(any(said in text for said in known[c.id]) for c in wanted)
-    return Reached(answered(text, dialogue, judge), done, len(wanted))
+    wanted = {c.id for c in rubric_of(dialogue) if c.polarity is Polarity.MUST}
+    return Reached(answered(text, dialogue, judge), len(wanted & done_in(text, dialogue)), len(wanted))
 
 
 def compared(models: Mapping[str, Speaks], dialogues: Iterable[Dialogue], judge: Judge) -> dict[str, list[Reached]]:

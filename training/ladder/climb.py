@@ -12,12 +12,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from service.domain.assessment import Polarity
 from training import gguf
 from training.dialogues.dialogue import Dialogue
 from training.gate.decision import Answered as Scored
 from training.gate.decision import at_equal_length
 from training.gate.judges import Judge
-from training.gate.rows import Rows, rubric_of, score
+from training.gate.rows import Rows, done_in, rubric_of, score
 from training.healthbench.scoring import resampled
 from training.ladder.guided import rounds
 from training.llama import Llama
@@ -57,9 +58,8 @@ def climbed(checkpoint: Path, rows: Rows, judge: Judge) -> dict[str, list[list[A
 
 def answered(text: str, dialogue: Dialogue, judge: Judge) -> Answered:
     """An answer as the judge and the known wordings score it."""
-    known = {e.criterion.id: e for p in dialogue.setting.guide for e in p.exemplars}
-    rubric = rubric_of(dialogue)
-    met = sum(c.weight for c in rubric if any(said in text for said in known[c.id].does) is known[c.id].wanted)
+    done, rubric = done_in(text, dialogue), rubric_of(dialogue)
+    met = sum(c.weight for c in rubric if (c.id in done) is (c.polarity is Polarity.MUST))
     return Answered(score(text, dialogue, judge), met / sum(c.weight for c in rubric), len(text.split()), text)
 
 
